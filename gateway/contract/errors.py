@@ -1,0 +1,79 @@
+"""Every error the gateway raises on purpose, and what happens next.
+
+    GatewayError
+     +-- NotUnderstood          the receipt is quarantined, visible, retried after a plugin fix
+     +-- ProviderApiError       a provider's API did not do what was asked
+     |    +-- ApiUnavailable    429, 5xx, no answer: asked again later, nothing changes
+     |    +-- CredentialRefused 401, 403: the connection is broken until the operator gives another credential
+     |    +-- WebhookLimit      the account has no room for one more webhook: the operator frees a place
+     |    +-- ApiRefused        any other refusal: shown to the operator in the provider's words
+     +-- StoreUnavailable       503 with Retry-After: the caller sends again
+     +-- EgressRefused          the address may not be reached: the attempt fails and says which address
+     +-- ConfigurationError     the gateway does not start: the message names the setting
+"""
+
+__all__ = [
+    "ApiRefused",
+    "ApiUnavailable",
+    "ConfigurationError",
+    "CredentialRefused",
+    "EgressRefused",
+    "GatewayError",
+    "NotUnderstood",
+    "ProviderApiError",
+    "StoreUnavailable",
+    "WebhookLimit",
+]
+
+
+class GatewayError(Exception):
+    """Be the root of what the gateway raises on purpose."""
+
+
+class NotUnderstood(GatewayError):
+    """Say why an authentic body is not what its event word promises.
+
+    The text becomes the quarantine's `reason`: name the JSON path, never a value from the body.
+    """
+
+
+class ProviderApiError(GatewayError):
+    """Carry a provider's refusal: `status` is the HTTP status, 0 when no answer came."""
+
+    def __init__(self, words: str, *, status: int = 0, retry_after: float | None = None) -> None:
+        super().__init__(words)
+        self.words = words
+        self.status = status
+        self.retry_after = retry_after
+
+
+class ApiUnavailable(ProviderApiError):
+    """Say that the provider's API cannot answer now; `retry_after` in seconds when it said so."""
+
+
+class CredentialRefused(ProviderApiError):
+    """Say that the provider does not accept the credential."""
+
+
+class WebhookLimit(ProviderApiError):
+    """Say that the provider's account has as many webhooks as it may have."""
+
+
+class ApiRefused(ProviderApiError):
+    """Say that the provider understood the request and declined it."""
+
+
+class StoreUnavailable(GatewayError):
+    """Say that nothing could be written durably; `retry_after` in seconds."""
+
+    def __init__(self, reason: str, *, retry_after: int = 5) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+
+
+class EgressRefused(GatewayError):
+    """Say which address may not be reached, and which setting would allow it."""
+
+
+class ConfigurationError(GatewayError):
+    """Name the setting to change, and how."""

@@ -1,0 +1,315 @@
+"""What a scheduler's plugin is: a few declarations, one pure translation, and its HTTP API when it has one."""
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, cast
+from urllib.parse import parse_qs
+
+import msgspec
+from msgspec import Meta, Struct
+
+from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, NotUnderstood
+from gateway.contract.events import Data
+from gateway.contract.signatures import Hmac, Unsigned
+
+T = TypeVar("T")
+
+# --- nouns ---------------------------------------------------------------------------------------------------------
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every connection can set. A plugin with settings of its own inherits and repeats the keywords."""
+
+    events: Annotated[
+        tuple[str, ...] | None, Meta(description="the provider's event names to subscribe to; all when left out")
+    ] = None
+
+
+class NoCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Say that there is nothing to log in with."""
+
+
+class Inbound(Struct, frozen=True):
+    """One call as it came. Nobody has vouched for this one yet.
+
+    `url` is ours, from settings, never from Host. `headers` have lower-case names and keep repeats; `received_at` is UTC.
+    """
+
+    url: str
+    headers: tuple[tuple[str, bytes], ...]
+    body: bytes
+    received_at: datetime
+
+    def header(self, name: str) -> str | None:
+        """Read one header as text; one that is repeated, or not ASCII, counts as missing."""
+        values = [value for key, value in self.headers if key == name]
+        return values[0].decode("ascii") if len(values) == 1 and values[0].isascii() else None
+
+
+class Account(Struct, frozen=True):
+    """What a plugin may know of a connection; never a secret.
+
+    `account` is the provider's tenant id, learnt from its API only. `webhook_ids` holds every id the webhook ever had
+    at the provider, retired ones too.
+    """
+
+    connection: str
+    account: str | None
+    settings: Settings
+    webhook_ids: frozenset[str] = frozenset()
+
+
+class Receipt(Struct, frozen=True):
+    """One call whose sender is known. Only `gateway.pipeline.receive` makes one.
+
+    `fetched`: the provider's answers by booking id, when `Provider.wants` asked for them.
+    """
+
+    account: Account
+    proof: Literal["signature", "token"]
+    inbound: Inbound
+    fetched: Mapping[str, bytes] = {}
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """One fact. The gateway adds id, key, origin, timestamp and sequence.
+
+    `data`: its class decides the event's type. `parts`: the provider's own keys that make it this fact and no other;
+    the event id is their hash, so never a receive time and nothing personal. `word`: their event name, verbatim.
+    `at`: when it happened by their clock, UTC. `revision`: their clock that orders the events of one booking, UTC;
+    a plugin states it for all of its events or for none. `account`: whose it is, when the body says so.
+    """
+
+    data: Data
+    parts: tuple[str | None, ...]
+    word: str | None = None
+    at: datetime | None = None
+    revision: datetime | None = None
+    event_id: str | None = None
+    account: str | None = None
+    variant: str | None = None
+    test: bool = False
+    warnings: tuple[str, ...] = ()
+    extensions: Mapping[str, Any] = {}
+
+
+class Wanted(Struct, frozen=True, kw_only=True):
+    """The webhook that should exist. `label` names this gateway and connection, for providers that keep a text."""
+
+    url: str
+    events: tuple[str, ...]
+    secret: str | None
+    label: str
+
+
+class Webhook(Struct, frozen=True, kw_only=True):
+    """A webhook that does exist, as the provider states it; None where it says nothing."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    active: bool | None = None
+    secret: str | None = None
+    label: str | None = None
+    account: str | None = None
+
+
+class ByHand(Struct, frozen=True):
+    """Say what a person pastes and ticks where there is no API; `{url}` and `{name}` are filled in."""
+
+    steps: str
+
+
+class Answer(Struct, frozen=True):
+    """A provider's 2xx answer."""
+
+    status: int
+    body: bytes
+
+    def read(self, kind: type[T]) -> T:
+        """Decode the body; raises ApiUnavailable when it is not what the provider documents (an HTML page, half a JSON)."""
+        try:
+            return decode(self.body, kind)
+        except NotUnderstood as error:
+            raise ApiUnavailable(f"its answer could not be read: {error}", status=self.status) from None
+
+
+class Http(Protocol):
+    """A provider's API as a plugin sees it: address, credentials, deadline, guard and error mapping are its own."""
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: object = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Call `path` under the base URL. `json` is encoded when it is not None.
+
+        Raises ApiUnavailable, CredentialRefused or ApiRefused for anything but a 2xx (see `judge`).
+        """
+
+
+# --- verbs ---------------------------------------------------------------------------------------------------------
+
+
+class Api(ABC):
+    """Where a provider's API is, and how it is told who calls."""
+
+    @abstractmethod
+    def base_url(self, settings: Any) -> str:
+        """Name the address that paths are under, without a slash at the end."""
+
+    @abstractmethod
+    def headers(self, credentials: Any) -> Mapping[str, str]:
+        """Make the headers that log in."""
+
+
+class WebhookApi(Api):
+    """A provider's way to register webhooks by program."""
+
+    events: ClassVar[tuple[str, ...]]
+    """The event names that can be subscribed to."""
+
+    @abstractmethod
+    async def create(self, http: Http, wanted: Wanted) -> Webhook:
+        """Make one. Raises WebhookLimit when the account is full."""
+
+    @abstractmethod
+    async def list(self, http: Http) -> Sequence[Webhook]:
+        """List all, through all pages."""
+
+    async def update(self, http: Http, webhook_id: str, wanted: Wanted) -> Webhook | None:
+        """Change one in place; None when the provider has no such verb."""
+        del http, webhook_id, wanted
+        return None
+
+    @abstractmethod
+    async def delete(self, http: Http, webhook_id: str) -> None:
+        """Remove one; one that is gone already is done."""
+
+
+class Provider(ABC):
+    """One scheduler. All of it but `translate` is declared."""
+
+    name: ClassVar[str]
+    """Lower-case letters and digits: in keys, in `gateway connect NAME`."""
+    title: ClassVar[str]
+    docs: ClassVar[str]
+    """The page that documents the webhooks."""
+    credentials: ClassVar[type[Struct]] = NoCredentials
+    settings: ClassVar[type[Settings]] = Settings
+    signature: ClassVar[Hmac | Unsigned]
+    webhooks: ClassVar[WebhookApi | ByHand]
+    types: ClassVar[tuple[str, ...]]
+    """The canonical event types it can give rise to."""
+    masked: ClassVar[frozenset[str]] = frozenset()
+    """JSON keys whose values act without a login: masked wherever a raw body is shown."""
+
+    def scheme(self, settings: Any) -> Hmac | Unsigned:
+        """Say how calls of one connection are signed, for providers whose scheme is a setting."""
+        del settings
+        return self.signature
+
+    @abstractmethod
+    def recognises(self, inbound: Inbound, body: object, account: Account) -> bool:
+        """Say whether an unsigned call looks like this provider's, and this account's if the body names one.
+
+        `body` is `parsed(inbound)`: decoded JSON, a dict of a form's fields, or None. Pure, and true for no other
+        provider's bodies.
+        """
+
+    @abstractmethod
+    def translate(self, receipt: Receipt) -> Sequence[Draft]:
+        """Say what happened. Pure: no clock, no network, no randomness.
+
+        Raises NotUnderstood when the body is not what its event word promises; an unknown event word becomes a
+        `provider.event` instead.
+        """
+
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+@cache
+def _decoder(kind: Hashable) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(cast(Any, kind))
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read JSON into a struct; raises NotUnderstood, naming the path, and nothing else whatever the bytes are."""
+    try:
+        decoded: T = _decoder(cast(Hashable, kind)).decode(body)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood(_without_values(str(error))) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise NotUnderstood("the body is not JSON") from None
+    except RecursionError:
+        raise NotUnderstood("the body is nested too deep") from None
+    return decoded
+
+
+def _without_values(message: str) -> str:
+    """Keep the kind and the path of a validation error: msgspec quotes an offending word, a reason never does."""
+    return re.sub(r" '.*'(?= - at |$)", "", message, flags=re.DOTALL)
+
+
+def parsed(inbound: Inbound) -> object:
+    """Decode a body once, without a promise of shape: JSON, the fields of a form as a dict, or None."""
+    try:
+        if (inbound.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
+            return form(inbound.body)
+        return decode(inbound.body, object)
+    except NotUnderstood:
+        return None
+
+
+def form(body: bytes) -> dict[str, str]:
+    """Read a form-encoded body; of a field given twice the last counts. Raises NotUnderstood."""
+    try:
+        fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+    except ValueError:
+        raise NotUnderstood("the body is not a form") from None
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def judge(status: int, retry_after: str | None, body: bytes) -> Answer:
+    """Turn a provider's answer into an Answer, or into the error that says what to do about it."""
+    if 200 <= status < 300:
+        return Answer(status, body)
+    words = _words(body) or f"HTTP {status}"
+    if status in (401, 403):
+        raise CredentialRefused(words, status=status)
+    if status == 429 or status >= 500:
+        wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
+        raise ApiUnavailable(words, status=status, retry_after=wait)
+    raise ApiRefused(words, status=status)
+
+
+def _words(body: bytes) -> str:
+    """Find what a provider says went wrong: `message` as text or list, and `errors` by field."""
+    try:
+        said = decode(body[:65536], dict[str, Any])
+    except NotUnderstood:
+        return ""
+    message = said.get("message")
+    parts = [message] if isinstance(message, str) else [str(m) for m in message] if isinstance(message, list) else []
+    errors = said.get("errors")
+    if isinstance(errors, dict):
+        parts += [f"{field}: {', '.join(map(str, e)) if isinstance(e, list) else e}" for field, e in errors.items()]
+    return "; ".join(parts)[:500]
+
+
+def instant(text: str) -> datetime:
+    """Read an ISO 8601 time with an offset as UTC; raises NotUnderstood for a naive or impossible one, never guesses."""
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise NotUnderstood("a time without an offset")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise NotUnderstood("not a time") from None

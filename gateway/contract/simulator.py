@@ -1,0 +1,75 @@
+"""A stand-in for a vendor: its API on loopback and the calls it would make. For demo, tests and consumers' own trials."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+
+class Hook(Struct, kw_only=True):
+    """One webhook registered at the simulated vendor."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    secret: str | None = None
+    label: str | None = None
+
+
+class Call(Struct, frozen=True):
+    """One HTTP POST that the vendor makes, signed if it signs."""
+
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Scene(Struct, frozen=True, kw_only=True):
+    """One thing that happens at the vendor. `type`: the canonical type it must become; None: it must be quarantined."""
+
+    title: str
+    word: str
+    body: bytes
+    type: str | None
+
+
+class Simulator(ABC):
+    """Behave like one vendor: serve its API (`app`, an ASGI application) and make its calls (`calls`)."""
+
+    credentials: ClassVar[Mapping[str, str]]
+    """What its API accepts."""
+
+    def __init__(self) -> None:
+        self.hooks: dict[str, Hook] = {}
+
+    @property
+    @abstractmethod
+    def app(self) -> Any:
+        """Be the vendor's API. ASGI; typed Any so that the contract names no web framework."""
+
+    @abstractmethod
+    def settings(self, base_url: str) -> dict[str, Any]:
+        """Make the connection settings that lead to this simulator, served at `base_url`."""
+
+    @abstractmethod
+    def headers(self, hook: Hook, word: str, body: bytes) -> tuple[tuple[str, str], ...]:
+        """Make the headers of one call, the signature included where the vendor signs."""
+
+    @abstractmethod
+    def story(self) -> Sequence[Scene]:
+        """Tell one short life of a booking, in order; the last scene is a body the gateway cannot understand."""
+
+    def calls(self, word: str, body: bytes) -> list[Call]:
+        """Make one call for each webhook that subscribed to this event word; no events means all."""
+        return [
+            Call(hook.url, self.headers(hook, word, body), body)
+            for hook in self.hooks.values()
+            if not hook.events or word in hook.events
+        ]
+
+    def paste(self, url: str, secret: str | None = None) -> Hook:
+        """Set a webhook up by hand, as a person does on a settings page."""
+        hook = Hook(id=f"hook-{len(self.hooks) + 1}", url=url, events=(), secret=secret)
+        self.hooks[hook.id] = hook
+        return hook

@@ -1,0 +1,230 @@
+"""What the store keeps and gives back. Times are epoch milliseconds (UTC) unless the name says otherwise."""
+
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+# --- configuration rows --------------------------------------------------------------------------------------------
+
+ConnectionStatus = Literal["registering", "waiting", "active", "needs_repair", "broken", "removing"]
+
+
+class Remote(Struct, frozen=True, kw_only=True):
+    """The webhook at the provider, as last seen."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    checked_at: int
+
+
+class Connection(Struct, frozen=True, kw_only=True):
+    """One account at one provider. `secrets`: live signing secrets, newest first, empty when unsigned.
+
+    `token` is the connection's own URL token, None when it is on the shared URL. `credentials`, `secrets` and `token`
+    are sealed at rest. `version` grows with each change.
+    """
+
+    id: str
+    provider: str
+    name: str
+    status: ConnectionStatus = "registering"
+    account: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    credentials: dict[str, Any] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+    token: str | None = None
+    remote: Remote | None = None
+    webhook_ids: tuple[str, ...] = ()
+    created_at: int
+    version: int = 0
+
+
+class SigningSecret(Struct, frozen=True, kw_only=True):
+    """One `whsec_...`; `expires_at` None is the current one."""
+
+    secret: str
+    expires_at: int | None = None
+
+
+class Destination(Struct, frozen=True, kw_only=True):
+    """Where events go. `number` is its short key in the queue. `headers` and `secrets` are sealed at rest."""
+
+    id: str
+    number: int = 0
+    name: str
+    url: str
+    types: tuple[str, ...] = ("*",)
+    providers: tuple[str, ...] | None = None
+    connections: tuple[str, ...] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    format: Literal["standard", "cloudevents"] = "standard"
+    profile: Literal["full", "thin"] = "full"
+    rate: float | None = None
+    paused: bool = False
+    paused_reason: str | None = None
+    secrets: tuple[SigningSecret, ...] = ()
+    created_at: int
+    version: int = 0
+
+
+class Key(Struct, frozen=True, kw_only=True):
+    """An API key; `digest` is its SHA-256, the key itself is kept nowhere."""
+
+    id: str
+    name: str
+    digest: bytes
+    scopes: tuple[str, ...]
+    created_at: int
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    """A token of the shared inbound URL, newest first; sealed at rest because it is shown and registered again."""
+
+    id: str
+    token: str
+    created_at: int
+
+
+# --- what comes in -------------------------------------------------------------------------------------------------
+
+ReceiptStatus = Literal["understood", "quarantined", "held", "discarded"]
+
+
+class NewReceipt(Struct, frozen=True, kw_only=True):
+    """One call to keep. `digest`: 16 bytes over connection (or URL token) and body, by which the same bytes are known
+    again. `inbound`: headers and body, packed; sealed by the store. `sha256`: of the body."""
+
+    digest: bytes
+    connection: str | None
+    token: str
+    status: ReceiptStatus
+    reason: str | None = None
+    proof: Literal["signature", "token"]
+    received_at: int
+    size: int
+    sha256: bytes
+    inbound: bytes
+
+
+class NewEvent(Struct, frozen=True, kw_only=True):
+    """One event to number, keep and plan. `id` 20 bytes, `data_digest` 32 bytes. `live`: it came by a call of the
+    provider's, not by asking. `body`: the envelope as JSON, the bytes that are delivered; sealed by the store."""
+
+    id: bytes
+    type: str
+    provider: str
+    connection: str
+    key: str | None
+    timestamp: int
+    data_digest: bytes
+    live: bool
+    body: bytes
+
+
+class Accepted(Struct, frozen=True):
+    """What became of a call. `receipt` is the public id of the row that holds it; `events` the public ids.
+
+    `conflict`: nothing was written, because the events at these positions have ids that other facts already have.
+    """
+
+    status: Literal["accepted", "duplicate", "quarantined", "held", "conflict"]
+    receipt: str
+    events: tuple[str, ...] = ()
+    reason: str | None = None
+    conflicts: tuple[int, ...] = ()
+
+
+class StoredReceipt(Struct, frozen=True, kw_only=True):
+    """A receipt as it lies in the store. `inbound` is None once its bytes are gone, and in lists."""
+
+    id: str
+    connection: str | None
+    token: str
+    status: ReceiptStatus
+    reason: str | None
+    proof: Literal["signature", "token"]
+    received_at: int
+    size: int
+    sha256: bytes
+    inbound: bytes | None = None
+
+
+class StoredEvent(Struct, frozen=True, kw_only=True):
+    """An event as it lies in the store. `seq` is its number, the cursor. `receipt` is where its bytes are."""
+
+    seq: int
+    id: str
+    type: str
+    provider: str
+    connection: str
+    key: str | None
+    timestamp: int
+    receipt: str | None
+    body: bytes
+
+
+# --- what goes out -------------------------------------------------------------------------------------------------
+
+DeliveryStatus = Literal["pending", "delivered", "dead", "skipped"]
+
+
+class Delivery(Struct, frozen=True, kw_only=True):
+    """One event on its way to one destination, as the API shows it. `attempt`: tries so far."""
+
+    id: str
+    event: str
+    event_type: str
+    destination: str
+    key: str | None
+    status: DeliveryStatus
+    attempt: int
+    due_at: int | None
+    last_status: int | None
+    last_error: str | None
+    created_at: int
+    finished_at: int | None
+
+
+class Attempt(Struct, frozen=True, kw_only=True):
+    """One try. `status` is the HTTP status, None when no answer came; `error` says what went wrong."""
+
+    number: int
+    started_at: int
+    duration_ms: int
+    status: int | None
+    error: str | None
+
+
+class Claimed(Struct, frozen=True, kw_only=True):
+    """A delivery this process may try once, until its lease ends. `attempt` is the fence."""
+
+    delivery: int
+    attempt: int
+    event_id: str
+    event_type: str
+    body: bytes
+
+
+class Result(Struct, frozen=True, kw_only=True):
+    """What became of a claimed delivery.
+
+    `outcome`: `delivered`; `retry` (due again in `wait` seconds); `dead`; `released` (never tried: due at once, the
+    attempt is taken back).
+    """
+
+    delivery: int
+    attempt: int
+    outcome: Literal["delivered", "retry", "dead", "released"]
+    wait: float = 0.0
+    started_at: int
+    duration_ms: int
+    status: int | None = None
+    error: str | None = None
+
+
+class Work(Struct, frozen=True, kw_only=True):
+    """What is due: destination numbers with due deliveries, and seconds until the next one is (None: nothing waits)."""
+
+    destinations: tuple[int, ...]
+    wait: float | None
