@@ -1,0 +1,186 @@
+"""Encryption at rest, tokens and keys: every secret the gateway makes or keeps is made or sealed here."""
+
+import base64
+import binascii
+import hashlib
+import itertools
+import os
+import re
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from gateway.contract.errors import ConfigurationError, GatewayError
+
+KEY_FILE = "secret.keys"
+KEY_BYTES = 32
+_ID = 4
+_NONCE = 12
+_HEAD = _ID + _NONCE
+
+
+class SealBroken(GatewayError):
+    """Say that sealed bytes cannot be opened: another key, another row, or changed bytes."""
+
+
+class KeyRing:
+    """Seal with the newest key, open with any: `key id (4) | nonce (12) | AES-256-GCM`.
+
+    Each key given is a root from which HKDF makes one sub-key a purpose, so that no key is ever used for two things.
+    """
+
+    def __init__(self, roots: Sequence[bytes]) -> None:
+        self._ciphers = {_derive(root, b"key id")[:_ID]: AESGCM(_derive(root, b"at rest")) for root in roots}
+        self._newest = next(iter(self._ciphers))
+        self._encrypt = self._ciphers[self._newest].encrypt
+        # A counter from a random start: never repeats within a process, and unlike random nonces there is no
+        # practical limit on how much one key may seal (starts would have to fall closer than one process counts).
+        self._nonces = itertools.count(secrets.randbits(8 * _NONCE - 1))
+
+    @classmethod
+    def parse(cls, text: str) -> "KeyRing":
+        """Read 32-byte base64url keys, newest first, separated by white space or commas.
+
+        Raises ConfigurationError naming GATEWAY_SECRET_KEYS.
+        """
+        roots = [_decode_key(word) for word in re.split(r"[\s,]+", text) if word]
+        if not roots:
+            raise ConfigurationError("GATEWAY_SECRET_KEYS is empty: give at least one 32-byte base64url key")
+        return cls(roots)
+
+    def seal(self, plain: bytes, about: bytes) -> bytes:
+        """Encrypt, bound to `about` (table and row): the same bytes elsewhere do not open."""
+        nonce = next(self._nonces).to_bytes(_NONCE, "big")
+        return self._newest + nonce + self._encrypt(nonce, plain, about)
+
+    def unseal(self, sealed: bytes, about: bytes) -> bytes:
+        """Decrypt what `seal` made with the same `about`. Raises SealBroken."""
+        cipher = self._ciphers.get(sealed[:_ID])
+        if cipher is None:
+            raise SealBroken("sealed with a key that is not in GATEWAY_SECRET_KEYS")
+        try:
+            return cipher.decrypt(sealed[_ID:_HEAD], sealed[_HEAD:], about)
+        except (InvalidTag, ValueError) as error:  # ValueError: cut short
+            raise SealBroken("sealed bytes were changed, or belong to another row") from error
+
+
+def _derive(root: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=b"booking-webhook-gateway " + purpose).derive(
+        root
+    )
+
+
+def _decode_key(word: str) -> bytes:
+    try:
+        key = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise ConfigurationError("GATEWAY_SECRET_KEYS: a key is not base64url") from error
+    if len(key) != KEY_BYTES:
+        raise ConfigurationError(f"GATEWAY_SECRET_KEYS: a key has {len(key)} bytes, must have {KEY_BYTES}")
+    return key
+
+
+def load_or_create_keys(data_dir: Path, given: str | None) -> KeyRing:
+    """Use the given keys, else those of the key file in `data_dir`, which is made at first start (0600, fsynced)."""
+    if given is not None:
+        return KeyRing.parse(given)
+    path = data_dir / KEY_FILE
+    try:
+        make_private_dir(data_dir)
+        if not path.exists():
+            write_private_file(path, _b64url(secrets.token_bytes(KEY_BYTES)) + "\n")
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"GATEWAY_SECRET_KEYS is not set and {path} cannot be used: {error}") from error
+    return _parse_file(path, text)
+
+
+def _parse_file(path: Path, text: str) -> KeyRing:
+    try:
+        return KeyRing.parse(text)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path} (used because GATEWAY_SECRET_KEYS is not set): {error}") from error
+
+
+def make_private_dir(path: Path) -> None:
+    """Make a directory that only its owner enters; one that exists is left as it is."""
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(0o700)  # mkdir's mode is cut by the umask, this is not
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Write a file 0600 so that it is there whole and on disk, or not at all; one that exists is left as it is."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            os.fchmod(handle, 0o600)
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        _link(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_dir(path.parent)
+
+
+def _link(draft: Path, path: Path) -> None:
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return  # another process was first: its file counts
+
+
+def _sync_dir(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def new_url_token() -> str:
+    """Make a token for an inbound URL: 256 bits, 43 characters of base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def new_api_key() -> str:
+    """Make an API key: `gwk_` and 256 bits."""
+    return "gwk_" + secrets.token_urlsafe(32)
+
+
+def new_signing_secret() -> str:
+    """Make a destination's signing secret, as Standard Webhooks writes it: `whsec_` and base64 of 32 bytes."""
+    return "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
+
+
+def new_provider_secret() -> str:
+    """Make a signing secret to give to a provider: 256 bits, base64url."""
+    return secrets.token_urlsafe(32)
+
+
+def new_id(prefix: str) -> str:
+    """Make a public id: the prefix (`con_`) and 26 characters that sort by time of making (48 bits of ms, 80 random)."""
+    stamp = time.time_ns() // 1_000_000
+    return prefix + base32(stamp.to_bytes(6, "big") + secrets.token_bytes(10))
+
+
+def base32(raw: bytes) -> str:
+    """Write bytes in lower-case base32 whose text sorts as the bytes do (RFC 4648 "extended hex"), without padding."""
+    return base64.b32hexencode(raw).decode("ascii").rstrip("=").lower()
+
+
+def digest(text: str) -> bytes:
+    """Hash a token or key for looking it up: SHA-256."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def _b64url(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
