@@ -1,0 +1,247 @@
+"""Read what providers write. Pure, and the same on every machine: no clock, no installed time zones, no locale.
+
+Each function takes a value as it came and returns it in canonical form, with a warning code where something is lost.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Set
+from datetime import UTC, datetime
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from gateway.contract.errors import NotUnderstood
+from gateway.contract.events import Location, LocationKind
+from gateway.contract.provider import decode
+from gateway.contract.zones import ZONES
+
+T = TypeVar("T")
+
+Instant = Annotated[datetime, Meta(tz=True)]
+"""A time with an offset; a naive one is refused, not guessed."""
+
+DEEPEST = 64
+"""How deep a value of unknown shape may be nested; what is deeper could not be written again."""
+
+UNFIT = 20
+"""How many unreadable optional values a body may have before it counts as another kind of body."""
+
+# --- whole bodies --------------------------------------------------------------------------------------------------
+
+
+def read(body: bytes, kind: type[T]) -> tuple[T, tuple[str, ...]]:
+    """Read JSON into a struct, dropping optional values of another type than declared: (struct, warnings).
+
+    An empty text in the place of something else is null, and no loss. A time that is naive or impossible is never
+    dropped. Raises NotUnderstood, and nothing else whatever the bytes are.
+    """
+    try:
+        return decode(body, kind), ()
+    except NotUnderstood:
+        return _mended(decode(body, object), kind)
+
+
+def _mended(value: object, kind: type[T]) -> tuple[T, tuple[str, ...]]:
+    warnings: tuple[str, ...] = ()
+    for _ in range(UNFIT):
+        try:
+            return msgspec.convert(value, kind), warnings
+        except msgspec.ValidationError as error:
+            if _drop(value, str(error)):
+                warnings = ("value_unreadable",)
+    raise NotUnderstood("the body is not of the documented shape")
+
+
+_COMPLAINT = re.compile(r"(?P<what>.*) - at `\$\.(?P<path>[\w.\[\]]+)`", re.DOTALL)
+
+
+def _drop(value: Any, complaint: str) -> bool:
+    """Take out the value that msgspec names in its complaint: True when something is lost by that."""
+    named = _COMPLAINT.fullmatch(complaint)
+    if named is None or "required field" in named["what"]:
+        raise NotUnderstood(re.sub(r" '.*'", "", complaint, flags=re.DOTALL))
+    *way, last = [int(step) if step.isdecimal() else step for step in re.split(r"[.\[\]]+", named["path"]) if step]
+    for step in way:
+        value = value[step]
+    empty = value[last] == ""
+    if not empty and "datetime" in named["what"]:
+        raise NotUnderstood(f"not a time with an offset - at `$.{named['path']}`")
+    del value[last]
+    return not empty
+
+
+def body_digest(body: bytes) -> str:
+    """Hash the JSON value, not its bytes: sorted keys, so that another order or spacing is the same (SHA-256, hex).
+
+    Raises NotUnderstood.
+    """
+    try:
+        return hashlib.sha256(msgspec.json.encode(decode(body, object), order="sorted")).hexdigest()
+    except RecursionError:
+        raise NotUnderstood("the body is nested too deep") from None
+
+
+def kept(value: Any, masked: Set[str], depth: int = 0) -> Any:
+    """Copy a JSON value of unknown shape without the keys that may not pass. Raises NotUnderstood when too deep."""
+    if depth > DEEPEST:
+        raise NotUnderstood("the body is nested too deep")
+    if isinstance(value, dict):
+        return {key: kept(item, masked, depth + 1) for key, item in value.items() if key not in masked}
+    if isinstance(value, list):
+        return [kept(item, masked, depth + 1) for item in value]
+    return value
+
+
+# --- text ----------------------------------------------------------------------------------------------------------
+
+
+def text(value: object) -> str | None:
+    """Read a text; anything else, and a text of spaces only, is null."""
+    return (value.strip() or None) if isinstance(value, str) else None
+
+
+def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """Find the first of several likely keys that says something; None when none does."""
+    return next((values[name] for name in names if values.get(name) not in (None, "", [], {})), None)
+
+
+def printable(value: object) -> str | None:
+    """Write any JSON value so that it can be shown: no control characters but tab and line break; null stays null."""
+    match value:
+        case None | "":
+            return None
+        case str():
+            return value if value.isprintable() else "".join(c for c in value if c.isprintable() or c in "\t\n") or None
+        case list() if all(isinstance(item, str) for item in value):
+            return printable(", ".join(value))
+        case _:
+            return printable(msgspec.json.encode(value).decode())
+
+
+def full_name(full: object, given: object, family: object) -> str | None:
+    """Choose the whole name as stated, else put it together from its parts; never split one."""
+    return text(full) or " ".join(part for part in (text(given), text(family)) if part) or None
+
+
+# --- time ----------------------------------------------------------------------------------------------------------
+
+
+def utc(at: datetime | None) -> datetime | None:
+    """Turn a time with an offset into UTC. Raises NotUnderstood where that would leave the years 1 to 9999."""
+    if at is None or at.tzinfo is UTC:
+        return at
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise NotUnderstood("not a time") from None
+
+
+def offset(at: datetime | None) -> str | None:
+    """Write the offset a time came with (`+01:00`); None for UTC, which is how machines write and tells nothing."""
+    return None if at is None or at.tzinfo is UTC else f"{at:%z}"[:3] + ":" + f"{at:%z}"[3:5]
+
+
+def zone(name: object) -> tuple[str | None, str | None]:
+    """Read a time zone: (IANA name, warning). An invented name is dropped; letter case is not mended."""
+    stated = text(name)
+    if stated is None or stated in ZONES:
+        return stated, None
+    return None, "timezone_unrecognised"
+
+
+# --- places --------------------------------------------------------------------------------------------------------
+
+CONFERENCES: Mapping[str, str] = {
+    "8x8.vc": "jitsi",
+    "bluejeans.com": "bluejeans",
+    "chime.aws": "amazon_chime",
+    "daily.co": "daily",
+    "discord.com": "discord",
+    "discord.gg": "discord",
+    "facetime.apple.com": "facetime",
+    "goto.com": "goto_meeting",
+    "gotomeet.me": "goto_meeting",
+    "gotomeeting.com": "goto_meeting",
+    "meet.google.com": "google_meet",
+    "meet.jit.si": "jitsi",
+    "skype.com": "skype",
+    "teams.live.com": "microsoft_teams",
+    "teams.microsoft.com": "microsoft_teams",
+    "webex.com": "webex",
+    "whereby.com": "whereby",
+    "zoom.com": "zoom",
+    "zoom.us": "zoom",
+    "zoomgov.com": "zoom",
+}
+"""Products by the domain they own; a host below one of these is theirs too."""
+
+MAPS: Mapping[str, str] = {
+    "bing.com": "/maps",
+    "goo.gl": "/maps",
+    "maps.app.goo.gl": "/",
+    "maps.apple.com": "/",
+    "openstreetmap.org": "/",
+    "waze.com": "/",
+    "wego.here.com": "/",
+}
+"""Where a link to a map is at, by domain and start of the path; Google's countries are read apart."""
+
+_GOOGLE = re.compile(r"(maps\.|www\.)?google\.([a-z]{2,3}|com?\.[a-z]{2})")
+_PHONE = re.compile(r"\+?[\d ().\-/\u00a0]{6,30}")
+_FEWEST_DIGITS = 6
+
+
+def place(raw: object) -> tuple[Location | None, str | None]:
+    """Say what kind of place a text names: (location, warning). A link to a map is a place to go to, not to join."""
+    stated = text(raw)
+    if stated is None:
+        return None, None
+    if stated[:8].lower().startswith(("https://", "http://")):
+        return _linked(stated)
+    if number := phone(stated):
+        return Location(kind=LocationKind.PHONE, phone=number), None
+    return Location(kind=LocationKind.OTHER, text=stated), "location_unrecognised"
+
+
+def phone(raw: str) -> str | None:
+    """Read a phone number as written, with or without `tel:`; None when it is something else."""
+    if raw[:4].lower() == "tel:":
+        return raw[4:].partition(";")[0].strip() or None
+    if _PHONE.fullmatch(raw) and sum(c.isdigit() for c in raw) >= _FEWEST_DIGITS:
+        return raw
+    return None
+
+
+def conference(url: str) -> str | None:
+    """Name the product behind a meeting link by the domain that owns it, never by what the link merely contains."""
+    return _owner(_host(url)[0], CONFERENCES)
+
+
+def _linked(url: str) -> tuple[Location, str | None]:
+    host, path = _host(url)
+    if not host:
+        return Location(kind=LocationKind.OTHER, text=url), "location_unrecognised"
+    if product := _owner(host, CONFERENCES):
+        return Location(kind=LocationKind.ONLINE, url=url, conference=product), None
+    maps = _GOOGLE.fullmatch(host) and (host.startswith("maps.") or path.startswith("/maps"))
+    if maps or path.startswith(_owner(host, MAPS) or "?"):
+        return Location(kind=LocationKind.IN_PERSON, url=url), None
+    return Location(kind=LocationKind.ONLINE, url=url), None
+
+
+def _host(url: str) -> tuple[str, str]:
+    """Split a link into host and path. No host when a browser could read another one out of it than we do."""
+    if "\\" in url or not url.isprintable() or " " in url:
+        return "", ""
+    authority, slash, path = url.partition("://")[2].partition("/")
+    host, sign, query = authority.partition("?")
+    host = host.partition("#")[0].rpartition("@")[2].partition(":")[0].lower().rstrip(".")
+    return host, (slash + path if not sign else "/?" + query) or "/"
+
+
+def _owner(host: str, table: Mapping[str, str]) -> str | None:
+    while host and host not in table:
+        host = host.partition(".")[2]
+    return table.get(host)
