@@ -1,0 +1,89 @@
+"""Which token leads to whom: a snapshot of the configuration that every call is decided on."""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from gateway.contract.provider import Account, Provider
+from gateway.pipeline.receive import Candidate, Inbox
+from gateway.store.model import Connection, Token
+
+
+class ConfigurationStore(Protocol):
+    """What the snapshot is made from."""
+
+    async def connections(self) -> list[Connection]: ...
+    async def tokens(self) -> list[Token]: ...
+
+
+class Inboxes:
+    """Every live URL token and the connections behind it.
+
+    `given`: tokens of the shared URL from the settings, newest first, in place of those in the store.
+    """
+
+    def __init__(
+        self,
+        store: ConfigurationStore,
+        providers: Mapping[str, Provider],
+        public_url: str,
+        given: Sequence[str] = (),
+    ) -> None:
+        self._store = store
+        self._providers = providers
+        self._public_url = public_url
+        self._given = tuple(given)
+        self._shared: tuple[str, ...] = ()
+        self._by_digest: dict[bytes, Inbox] = {}
+        self._by_id: dict[str, Inbox] = {}
+
+    async def refresh(self) -> None:
+        """Take the configuration as it is now; called after each change of it."""
+        connections = [c for c in await self._store.connections() if c.status != "removing"]
+        shared = self._given or tuple(t.token for t in await self._store.tokens())
+        known = [c for c in connections if c.provider in self._providers]
+        inboxes = [self._inbox(token, False, (c for c in known if not c.token)) for token in shared]
+        inboxes += [self._inbox(c.token, True, (c,)) for c in known if c.token]
+        by_digest = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in inboxes}
+        self._shared, self._by_digest, self._by_id = shared, by_digest, {inbox.token: inbox for inbox in inboxes}
+
+    def by_token(self, token: str) -> Inbox | None:
+        """Find the inbox of a URL token; found by digest, so that no comparison tells how much of a guess was right."""
+        return self._by_digest.get(_digest(token))
+
+    def by_id(self, token_id: str) -> Inbox:
+        """Find the inbox that a receipt came on; when its token was retired, the shared one."""
+        return self._by_id.get(token_id) or self._by_digest[_digest(self._shared[0])]
+
+    def shared_url(self) -> str:
+        """Name the one inbound URL, by its newest token."""
+        return self._url(self._shared[0])
+
+    def url_of(self, connection: Connection) -> str:
+        """Name the URL that a connection's provider calls."""
+        return self._url(connection.token) if connection.token else self.shared_url()
+
+    def _inbox(self, token: str, pinned: bool, connections: Iterable[Connection]) -> Inbox:
+        url = self._url(token)
+        return Inbox(token_id(token), url, pinned, tuple(self._candidate(c) for c in connections))
+
+    def _candidate(self, connection: Connection) -> Candidate:
+        provider = self._providers[connection.provider]
+        settings = msgspec.convert(connection.settings, provider.settings)
+        account = Account(connection.id, connection.account, settings, frozenset(connection.webhook_ids))
+        return Candidate(provider, account, provider.scheme(settings), connection.secrets)
+
+    def _url(self, token: str) -> str:
+        return f"{self._public_url}/in/{token}"
+
+
+def token_id(token: str) -> str:
+    """Make a token's public name, under which receipts are filed: `url_` and 16 base32 characters of its digest."""
+    return "url_" + base64.b32encode(_digest(token)[:10]).decode("ascii").lower()
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()

@@ -1,0 +1,262 @@
+"""Step 2: what happened, in canonical words, stored and numbered. A receipt becomes events or a quarantined receipt."""
+
+import hashlib
+import traceback
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+import msgspec
+import structlog
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gateway.contract.errors import NotUnderstood
+from gateway.contract.events import (
+    EVENT_OF,
+    Basis,
+    Booking,
+    Data,
+    DeliveredBy,
+    Event,
+    Origin,
+    Raw,
+    Verification,
+    event_digest,
+    event_id,
+    sequence,
+)
+from gateway.contract.provider import Draft, Inbound, Receipt
+from gateway.pipeline.receive import Inbox, Received, Refused, Unclaimed, claim
+from gateway.store.model import Accepted, NewEvent, NewReceipt, StoredReceipt
+
+ID_VERSION = "1"
+"""Part of every event id: a change of how ids are made is a new version, never a silent one."""
+
+UNKEPT = frozenset({"authorization", "cookie", "proxy-authorization"})
+"""Headers that are not kept: they would be somebody's credentials, and no provider signs with them."""
+
+_VERIFICATION = {"signature": Verification.SIGNATURE, "token": Verification.TOKEN}
+
+_encoder = msgspec.json.Encoder()
+_packer = msgspec.msgpack.Encoder()
+_unpacker = msgspec.msgpack.Decoder(tuple[tuple[tuple[str, bytes], ...], bytes])
+_log = structlog.get_logger(__name__)
+
+
+class Translated(Struct, frozen=True):
+    """What a call became. `reason` is set when it was not understood, and then there are no drafts."""
+
+    drafts: Sequence[Draft]
+    reason: str | None = None
+
+
+class ReceiptStore(Protocol):
+    """What this step asks of the store."""
+
+    async def accept(self, receipt: NewReceipt, events: Sequence[NewEvent]) -> Accepted: ...
+    async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted: ...
+    async def fail_again(self, receipt_id: str, reason: str) -> bool: ...
+
+
+async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) -> Accepted:
+    """Keep a call and what it means; returns after the commit that holds both.
+
+    Raises StoreUnavailable.
+    """
+    if isinstance(call, Unclaimed):
+        return await store.accept(_new_receipt(call.inbound, inbox, None, "token", call.reason), ())
+    translated = translate(call)
+    receipt = _new_receipt(
+        call.receipt.inbound, inbox, call.candidate.account.connection, call.receipt.proof, translated.reason
+    )
+    return await _settled(
+        lambda ambiguous: store.accept(receipt, _events(call, receipt.sha256, translated.drafts, ambiguous))
+    )
+
+
+async def retry(store: ReceiptStore, stored: StoredReceipt, inbox: Inbox) -> Accepted:
+    """Run the plugin again over a quarantined receipt.
+
+    `stored` carries its bytes; `inbox` is the URL it came on, with today's connections. Raises StoreUnavailable.
+    """
+    inbound = unpack(stored, inbox.url)
+    call = _again(stored, inbound, inbox)
+    if not isinstance(call, Received):
+        reason = (
+            call.reason if isinstance(call, Unclaimed) else "refused: the connection it looks like wants a signature"
+        )
+        return await _still_quarantined(store, stored, reason)
+    translated = translate(call)
+    if translated.reason:
+        return await _still_quarantined(store, stored, translated.reason)
+    connection = call.candidate.account.connection
+    return await _settled(
+        lambda ambiguous: store.resolve(
+            stored.id, connection, _events(call, stored.sha256, translated.drafts, ambiguous)
+        )
+    )
+
+
+async def _settled(write: Callable[[frozenset[int]], Awaitable[Accepted]]) -> Accepted:
+    """Write; where another fact already has an event's id, write again with the content as part of the id."""
+    ambiguous: frozenset[int] = frozenset()
+    while (result := await write(ambiguous)).status == "conflict":
+        ambiguous |= frozenset(result.conflicts)
+    return result
+
+
+def translate(call: Received) -> Translated:
+    """Ask the plugin. Whatever goes wrong in it is a reason for quarantine, never a lost call."""
+    try:
+        return Translated(call.candidate.provider.translate(call.receipt))
+    except NotUnderstood as error:
+        return Translated((), f"not_understood: {error}")
+    except Exception as error:  # noqa: BLE001 -- the one place where a plugin's own mistake is caught
+        where = _innermost(error)
+        _log.error("plugin_error", provider=call.candidate.provider.name, error=type(error).__name__, where=where)
+        return Translated((), f"plugin_error: {type(error).__name__} at {where}")
+
+
+def unpack(stored: StoredReceipt, url: str) -> Inbound:
+    """Make the call again from what is kept of it. `stored` must carry its bytes."""
+    if stored.inbound is None:
+        raise ValueError(f"{stored.id}: its bytes are gone")
+    headers, body = _unpacker.decode(stored.inbound)
+    return Inbound(url, headers, body, datetime.fromtimestamp(stored.received_at / 1000, UTC))
+
+
+def _again(stored: StoredReceipt, inbound: Inbound, inbox: Inbox) -> Received | Unclaimed | Refused:
+    if stored.connection is None:
+        return claim(inbound, inbox)
+    for candidate in inbox.candidates:
+        if candidate.account.connection == stored.connection:
+            return Received(candidate, Receipt(candidate.account, stored.proof, inbound))
+    return Unclaimed(inbound, "connection_removed: the connection it came for does not exist any more")
+
+
+async def _still_quarantined(store: ReceiptStore, stored: StoredReceipt, reason: str) -> Accepted:
+    await store.fail_again(stored.id, reason)
+    return Accepted("quarantined", stored.id, reason=reason)
+
+
+def _new_receipt(
+    inbound: Inbound,
+    inbox: Inbox,
+    connection: str | None,
+    proof: Literal["signature", "token"],
+    reason: str | None,
+) -> NewReceipt:
+    sha256 = hashlib.sha256(inbound.body).digest()
+    return NewReceipt(
+        digest=hashlib.sha256((connection or inbox.token).encode() + b"\0" + sha256).digest()[:16],
+        connection=connection,
+        token=inbox.token,
+        status="quarantined" if reason else "understood",
+        reason=reason,
+        proof=proof,
+        received_at=_milliseconds(inbound.received_at),
+        size=len(inbound.body),
+        sha256=sha256,
+        inbound=_packer.encode(([h for h in inbound.headers if h[0] not in UNKEPT], inbound.body)),
+    )
+
+
+def _events(call: Received, sha256: bytes, drafts: Sequence[Draft], ambiguous: frozenset[int]) -> list[NewEvent]:
+    return [_event(call, sha256, draft, position in ambiguous) for position, draft in enumerate(drafts)]
+
+
+def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewEvent:
+    provider, connection = call.candidate.provider.name, call.receipt.account.connection
+    kind = EVENT_OF[type(draft.data)]
+    tag = str(kind.__struct_config__.tag)
+    data, key = _keyed(draft.data, f"{provider}:{connection}:")
+    data_digest = hashlib.sha256(b'{"type":"%b","data":%b}' % (tag.encode(), _encoder.encode(data))).digest()
+    parts = (ID_VERSION, provider, connection, *draft.parts)
+    digest = event_digest((*parts, data_digest.hex()) if ambiguous else parts)
+    timestamp = draft.at or call.receipt.inbound.received_at
+    envelope = _envelope(
+        call,
+        draft,
+        sha256=sha256,
+        kind=kind,
+        public_id=event_id(digest),
+        timestamp=timestamp,
+        key=key,
+        data=data,
+        ambiguous=ambiguous,
+    )
+    return NewEvent(
+        id=digest,
+        type=tag,
+        provider=provider,
+        connection=connection,
+        key=key,
+        timestamp=_milliseconds(timestamp),
+        data_digest=data_digest,
+        live=True,
+        body=_encoder.encode(envelope),
+    )
+
+
+def _keyed(data: Data, prefix: str) -> tuple[Data, str | None]:
+    """Give the booking its ordering key; data without a booking has none."""
+    booking: Booking | None = getattr(data, "booking", None)
+    if booking is None:
+        return data, None
+    key = prefix + booking.id
+    return replace(data, booking=replace(booking, key=key)), key
+
+
+def _envelope(
+    call: Received,
+    draft: Draft,
+    *,
+    sha256: bytes,
+    kind: Callable[..., Event],
+    public_id: str,
+    timestamp: datetime,
+    key: str | None,
+    data: Data,
+    ambiguous: bool,
+) -> Event:
+    receipt, inbound = call.receipt, call.receipt.inbound
+    return kind(
+        id=public_id,
+        timestamp=timestamp,
+        timestamp_basis=Basis.PROVIDER if draft.at else Basis.RECEIPT,
+        sequence=sequence(draft.revision or inbound.received_at, EVENT_OF[type(data)].rank),
+        sequence_basis=Basis.PROVIDER if draft.revision else Basis.RECEIPT,
+        origin=Origin(
+            provider=call.candidate.provider.name,
+            connection=receipt.account.connection,
+            account=draft.account or receipt.account.account,
+            variant=draft.variant,
+            event_type=draft.word,
+            event_id=draft.event_id,
+            verification=_VERIFICATION[receipt.proof],
+            delivered_by=DeliveredBy.WEBHOOK,
+            received_at=inbound.received_at,
+            raw=Raw(
+                sha256=sha256.hex(),
+                size=len(inbound.body),
+                content_type=inbound.header("content-type"),
+                href=f"/v1/events/{public_id}/raw",
+            ),
+        ),
+        key=key,
+        test=draft.test,
+        warnings=(*draft.warnings, "id_disambiguated") if ambiguous else draft.warnings,
+        extensions=dict(draft.extensions),
+        data=data,
+    )
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def _innermost(error: Exception) -> str:
+    """Say where it happened, and nothing of what the values were."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.name}:{frame.lineno}"

@@ -1,0 +1,143 @@
+"""HTTP/1.1 as strict as the inbound URL promises: deadlines, sizes, and an answer before the door closes.
+
+uvicorn frames requests strictly, but bounds neither their head nor the time they take to arrive; this does.
+"""
+
+import asyncio
+import json
+from typing import Any, ClassVar
+
+import httptools
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+MAX_URL = 2048
+MAX_FIELDS = 100
+MAX_FIELD_BYTES = 16 * 1024
+_MAX_HEAD_BYTES = 2 * (MAX_URL + MAX_FIELD_BYTES)
+
+HEAD_SECONDS = 10.0
+"""How long a request line and its header fields may take to arrive."""
+REQUEST_SECONDS = 15.0
+"""How long a whole request may take to arrive, its body included."""
+_LINGER_SECONDS = 1.0
+
+_ANSWERS = {
+    400: ("Bad Request", "The request is not well-formed HTTP/1.1."),
+    408: ("Request Timeout", "The request took too long to arrive."),
+    413: ("Content Too Large", "The request is larger than any body may be."),
+    414: ("URI Too Long", f"A URL has at most {MAX_URL} bytes."),
+    431: (
+        "Request Header Fields Too Large",
+        f"At most {MAX_FIELDS} header fields, and {MAX_FIELD_BYTES} bytes of them.",
+    ),
+}
+
+
+class _RefusedError(Exception):
+    """Leave the parser's callback with the status to answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class StrictProtocol(HttpToolsProtocol):
+    """One connection, with limits on each request's head, size and time of arrival."""
+
+    max_request: ClassVar[int] = 16 * 1024 * 1024
+    """Bytes of one request as sent: chunk sizes and trailers count, which no body cap sees."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self.access_log = False  # its lines hold paths, and ours hold tokens
+        self._began: float | None = self.loop.time()
+        self._head_done = False
+        self._size = 0
+        self._refusing = False
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; what is not HTTP, or is too much of it, is answered and the connection closed."""
+        if self._refusing:
+            return
+        self._unset_keepalive_if_required()
+        self._size += len(data)
+        try:
+            self.parser.feed_data(data)
+            self._check_size()
+        except httptools.HttpParserUpgrade:
+            pass  # a request may offer another protocol; it is answered in this one
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause.status if isinstance(cause, _RefusedError) else 400)
+        except _RefusedError as error:
+            self._refuse(error.status)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._began = self.loop.time()
+
+    def on_headers_complete(self) -> None:
+        if len(self.url) > MAX_URL:
+            raise _RefusedError(414)
+        fields = self.headers
+        if len(fields) > MAX_FIELDS or sum([len(name) + len(value) for name, value in fields]) > MAX_FIELD_BYTES:
+            raise _RefusedError(431)
+        super().on_headers_complete()
+        self._head_done = True
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._began, self._head_done, self._size = None, False, 0
+
+    def dawdles(self, now: float) -> None:
+        """Close the connection if its request should have arrived by now (`now` on the loop's clock)."""
+        if self._began is None or self.pipeline or self._refusing:
+            return
+        waited = now - self._began
+        if waited > REQUEST_SECONDS or (waited > HEAD_SECONDS and not self._head_done):
+            if self._size:
+                self._refuse(408)
+            else:
+                self.transport.close()
+
+    def _check_size(self) -> None:
+        if self._began is None:
+            return
+        if not self._head_done and self._size > _MAX_HEAD_BYTES:
+            raise _RefusedError(414 if len(self.url) > MAX_URL else 431)
+        if self._size > self.max_request or len(self.headers) > MAX_FIELDS:
+            raise _RefusedError(413)
+
+    def _refuse(self, status: int) -> None:
+        """Answer, unless an answer is on its way, then stop listening; close when it could be read."""
+        self._refusing = True
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
+            self.transport.write(_response(status))
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
+
+def strict_protocol(max_body: int) -> type[StrictProtocol]:
+    """Make the protocol for bodies of at most `max_body` bytes, however small the chunks they come in."""
+    return type("StrictProtocol", (StrictProtocol,), {"max_request": 8 * max_body + _MAX_HEAD_BYTES})
+
+
+def _response(status: int) -> bytes:
+    title, detail = _ANSWERS[status]
+    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    head = b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
+    return STATUS_LINE[status] + head + body

@@ -1,0 +1,44 @@
+"""What every request can reach: made once at start, handed to the web by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from gateway.config import Settings
+from gateway.contract.provider import Provider
+from gateway.egress import Egress
+from gateway.pipeline.inboxes import Inboxes
+from gateway.registration.registrar import Registrar
+from gateway.store.store import Store
+
+
+class Refusals:
+    """Count refused calls by connection, since the start. They leave no row, so that nobody can fill the disk."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, tuple[int, datetime]] = {}
+
+    def add(self, connections: tuple[str, ...]) -> None:
+        """Count one refused call for each connection that it may have pretended to be."""
+        now = datetime.now(UTC)
+        for connection in connections:
+            self._counts[connection] = (self._counts.get(connection, (0, now))[0] + 1, now)
+
+    def of(self, connection: str) -> tuple[int, datetime | None]:
+        """Say how often calls were refused, and when the last one was (UTC)."""
+        return self._counts.get(connection, (0, None))
+
+
+@dataclass
+class Services:
+    """The parts of a running gateway. `not_ready` says why it cannot accept; None when it can."""
+
+    settings: Settings
+    store: Store
+    egress: Egress
+    providers: Mapping[str, Provider]
+    registrar: Registrar
+    inboxes: Inboxes
+    public_url: str
+    refusals: Refusals = field(default_factory=Refusals)
+    not_ready: str | None = "starting"
