@@ -293,7 +293,7 @@ def _resolved(given: Mapping[str, Given]) -> dict[str, Given]:
 def _from_file(source: Given) -> Given:
     text = _content(source).strip()
     if not text:
-        raise ConfigurationError(f"{source.label}: {source.text} is empty: put the secret in it, alone")
+        raise ConfigurationError(f"{source.label}: {source.text!r} is empty: put the secret in it, alone")
     return Given(source.label, text)
 
 
@@ -301,7 +301,7 @@ def _content(source: Given) -> str:
     try:
         return _value(_path, source).read_text("utf-8")
     except OSError as error:
-        raise ConfigurationError(f"{source.label}: {source.text} cannot be read: {error.strerror}") from None
+        raise ConfigurationError(f"{source.label}: {source.text!r} cannot be read: {error.strerror}") from None
     except ValueError:
         raise ConfigurationError(f"{source.label}: {source.text!r} is not a text file") from None
 

@@ -153,8 +153,8 @@ WRONG = [
     ({"GATEWAY_DATABASE_URL": "postgresql://u:hunter2@db/x"}, "GATEWAY_DATABASE_URL: PostgreSQL is not in"),
     ({"GATEWAY_DATABASE_URL": "sqlite:///elsewhere"}, "GATEWAY_DATABASE_URL: .*GATEWAY_DATA_DIR"),
     ({"GATEWAY_DATA_DIR": "~nobody-of-that-name/x"}, "GATEWAY_DATA_DIR: .*home directory"),
-    ({"GATEWAY_CONFIG": "/nowhere/x.toml"}, "GATEWAY_CONFIG: /nowhere/x.toml cannot be read: No such file"),
-    ({"GATEWAY_KEY_FILE": "/nowhere/key"}, "GATEWAY_KEY_FILE: /nowhere/key cannot be read"),
+    ({"GATEWAY_CONFIG": "/nowhere/x.toml"}, "GATEWAY_CONFIG: '/nowhere/x.toml' cannot be read: No such file"),
+    ({"GATEWAY_KEY_FILE": "/nowhere/key"}, "GATEWAY_KEY_FILE: '/nowhere/key' cannot be read"),
     ({"GATEWAY_KEY": "two words"}, "GATEWAY_KEY: a key is printable"),
 ]  # fmt: skip
 
