@@ -1,0 +1,142 @@
+"""The only door out: httpx over a guarded transport. Nothing else of the gateway imports an HTTP client."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+import msgspec
+import stamina
+from msgspec import Struct
+
+from gateway import __version__
+from gateway.config import Allowed
+from gateway.contract.errors import ApiUnavailable, GatewayError
+from gateway.contract.provider import Answer, Http, judge
+from gateway.egress.guard import Guard
+from gateway.egress.names import Names, Resolve
+from gateway.egress.transport import GuardedTransport
+
+USER_AGENT = f"booking-webhook-gateway/{__version__}"
+REPLY_CAP = 65_536
+"""Bytes of a consumer's answer that are read: it says nothing that the gateway needs."""
+PATIENCE = 2.0
+"""Seconds a provider may ask us to wait that are waited at once; for more, the caller decides."""
+
+# httpx logs whole URLs at INFO, and the path of ours may be a token.
+logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+class NoAnswer(GatewayError):
+    """Say why a request got no answer: names host and port, never the path."""
+
+
+class Reply(Struct, frozen=True):
+    """What a consumer answered. `retry_after` as it was sent."""
+
+    status: int
+    retry_after: str | None
+
+
+class Egress:
+    """Reach what may be reached.
+
+    `allow`: what may be reached although not public (GATEWAY_EGRESS_ALLOW). `resolver`: asked once for each new
+    connection. `http`: a client for everything else; its answers are capped at 8 MiB and its timeout bounds a whole
+    exchange.
+    """
+
+    def __init__(self, allow: Sequence[Allowed] = (), *, resolver: Resolve | None = None) -> None:
+        self._guard = Guard(allow)
+        self._transport = GuardedTransport(self._guard, resolver or Names())
+        self.http = httpx.AsyncClient(
+            transport=self._transport,
+            follow_redirects=False,
+            trust_env=False,
+            timeout=20.0,
+            headers={"user-agent": USER_AGENT, "accept-encoding": "identity"},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+        )
+
+    def check_url(self, url: str) -> None:
+        """Pass a URL that may be configured; a name's addresses are checked when dialled. Raises EgressRefused."""
+        self._guard.check_url(url)
+
+    async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        """Post a delivery. Has no deadline of its own; the caller's ends name look-up, connecting and answer alike.
+
+        Goes to the transport directly: what the client adds (redirects, cookies, authentication) is not wanted here
+        and would halve the rate. Raises EgressRefused, or NoAnswer.
+        """
+        request = httpx.Request(
+            "POST",
+            self._checked(url),
+            headers={"accept": "*/*", "accept-encoding": "identity", "user-agent": USER_AGENT, **headers},
+            content=body,
+            extensions={"cap": REPLY_CAP},
+        )
+        try:
+            response = await self._transport.handle_async_request(request)
+        except httpx.TransportError as error:
+            raise NoAnswer(str(error)) from None
+        return Reply(response.status_code, response.headers.get("retry-after"))
+
+    def provider(self, base_url: str, headers: Mapping[str, str], timeout: float = 20.0) -> Http:
+        """Make the client of one provider account; `timeout` in seconds for one request, answer included."""
+        return _ProviderHttp(self.http, base_url, headers, timeout)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.http.aclose()
+
+    def _checked(self, url: str) -> httpx.URL:
+        return _parsed(self._guard, url)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(guard: Guard, url: str) -> httpx.URL:
+    return guard.check_url(url)
+
+
+class _ProviderHttp:
+    """A provider's API, see `gateway.contract.provider.Http`. Reads and deletes are tried three times."""
+
+    def __init__(self, http: httpx.AsyncClient, base_url: str, headers: Mapping[str, str], timeout: float) -> None:
+        self._http = http
+        self._base = base_url.rstrip("/")
+        self._headers = {"accept": "application/json", **headers}
+        self._timeout = timeout
+
+    async def request(
+        self, method: str, path: str, *, json: object = None, query: Mapping[str, str] | None = None
+    ) -> Answer:
+        if method not in ("GET", "DELETE"):  # a POST that got no answer may have done its work
+            return await self._once(method, path, json, query)
+        async for attempt in stamina.retry_context(on=_soon, attempts=3, wait_initial=0.2, wait_max=PATIENCE):
+            with attempt:
+                return await self._once(method, path, json, query)
+        raise AssertionError("unreachable")
+
+    async def _once(self, method: str, path: str, json: object, query: Mapping[str, str] | None) -> Answer:
+        body = None if json is None else msgspec.json.encode(json)
+        headers = self._headers if body is None else {**self._headers, "content-type": "application/json"}
+        try:
+            response = await self._http.request(
+                method, self._base + path, params=query, content=body, headers=headers, timeout=self._timeout
+            )
+        except httpx.HTTPError as error:
+            raise ApiUnavailable(f"no answer: {error}") from None
+        if not response.extensions["whole"]:
+            raise ApiUnavailable("its answer is too large", status=response.status_code)
+        return judge(response.status_code, response.headers.get("retry-after"), response.content)
+
+
+def _soon(error: Exception) -> bool:
+    return isinstance(error, ApiUnavailable) and (error.retry_after or 0) <= PATIENCE
+
+
+def gateway_client(base_url: str, key: str) -> httpx.Client:
+    """Make the CLI's client of its own gateway, which is where the operator says it is: nothing is guarded."""
+    headers = {"authorization": f"Bearer {key}", "user-agent": USER_AGENT}
+    return httpx.Client(base_url=base_url, headers=headers, trust_env=False, timeout=60.0)
