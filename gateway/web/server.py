@@ -63,9 +63,9 @@ async def _serve(settings: Settings) -> None:
     public_url = settings.public_url or sockets.url
     async with _running(settings, public_url) as services:
         app = create_app(services)
-        servers = [_Server(app, settings.max_body, sockets.main)]
+        servers = [Server(app, settings.max_body, sockets.main)]
         if sockets.public:
-            servers.append(_Server(_public_only(app), settings.max_body, sockets.public))
+            servers.append(Server(_public_only(app), settings.max_body, sockets.public))
         serving = [asyncio.create_task(server.serve()) for server in servers]
         await asyncio.gather(*(server.listening.wait() for server in servers))
         services.not_ready = None
@@ -202,7 +202,7 @@ def _bind(host: str, port: int, setting: str) -> socket.socket:
     return listening
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn without its signal handling (ours drains the whole process), with a sweep for requests that dawdle."""
 
     def __init__(self, app: Any, max_body: int, listening: socket.socket) -> None:

@@ -1,0 +1,253 @@
+"""Measure in one run, on the same server settings: python -m tests.bench [--calls N] [--rounds N] [--json]
+
+a  an empty Litestar POST route that reads the body and stores nothing
+b  the gateway's durable ingest of signed, distinct 1.7 KB Harmonizely calls
+c  the gateway's delivery of a backlog to a local consumer, beside a bare client's rate to the same consumer
+d  accepted to delivered, at 200 events a second to three destinations
+
+Server and load generator are pinned to a core each where there are two. Read the ratios: machines differ.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any, cast
+
+import uvloop
+
+from tests.bench.load import Figures, bookings, drive, request
+
+CONNECTIONS = 64
+SECRET = "a signing secret for the benchmark"
+
+
+class Child:
+    """A process of ours, pinned to a core, that says where it listens in its first line."""
+
+    def __init__(self, stack: ExitStack, core: int, *arguments: str, **environment: str) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **environment},
+            preexec_fn=lambda: pin(core),  # noqa: PLW1509 -- before a thread exists, in the child
+        )
+        stack.callback(self._end)
+
+    def line(self) -> str:
+        """Read the next line it prints."""
+        said = cast(IO[str], self.process.stdout).readline()
+        if not said:
+            raise RuntimeError(f"{self.process.args}: ended with {self.process.wait()}")
+        return said.strip()
+
+    def ask(self, question: str) -> dict[str, float]:
+        """Write a line, read a JSON line."""
+        stdin = cast(IO[str], self.process.stdin)
+        stdin.write(question + "\n")
+        stdin.flush()
+        return cast(dict[str, float], json.loads(self.line()))
+
+    def resident_mib(self) -> float:
+        """Read how much memory it has now."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+    def _end(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+        for pipe in (self.process.stdin, self.process.stdout):
+            cast(IO[str], pipe).close()
+
+
+class Gateway:
+    """A gateway on an empty directory, driven over its API."""
+
+    def __init__(self, stack: ExitStack, sink_port: int) -> None:
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        self.child = Child(
+            stack,
+            0,
+            "gateway",
+            "serve",
+            GATEWAY_DATA_DIR=str(directory),
+            GATEWAY_PORT="0",
+            GATEWAY_EGRESS_ALLOW=f"127.0.0.1/32:{sink_port}",
+            GATEWAY_LOG_LEVEL="error",
+        )
+        while "data" not in self.child.line():
+            pass
+        self.url = (directory / "gateway.url").read_text().strip()
+        self._key = (directory / "admin.key").read_text().strip()
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API."""
+        asked = urllib.request.Request(
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"authorization": f"Bearer {self._key}", "content-type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310 -- our own loopback address
+            return json.loads(answer.read() or b"null")
+
+    def connect(self) -> str:
+        """Connect Harmonizely without registering, and name the URL its calls go to."""
+        made = self.call(
+            "POST",
+            "/v1/connections",
+            {
+                "provider": "harmonizely",
+                "credentials": {"api_key": "unused"},
+                "signing_secret": SECRET,
+                "register": False,
+            },
+        )
+        return cast(str, made["inbound_url"])
+
+
+def pin(core: int) -> None:
+    """Keep this process on one core, where there are two."""
+    if (os.cpu_count() or 1) > 1:
+        os.sched_setaffinity(0, {core})
+
+
+def wait_for(sink: Child, events: int, seconds: float = 120.0) -> dict[str, float]:
+    """Wait until the consumer has so many events; raises TimeoutError."""
+    until = time.monotonic() + seconds
+    while (figures := sink.ask("figures"))["events"] < events:
+        if time.monotonic() > until:
+            raise TimeoutError(f"the consumer has {figures['events']} of {events} events")
+        time.sleep(0.05)
+    return figures
+
+
+def ingest(gateway: Gateway, bare: Child, inbound: str, calls: int, rounds: int) -> dict[str, Any]:
+    """Measure a and b in turn, so that both see the same machine."""
+    empty: list[Figures] = []
+    durable: list[Figures] = []
+    bare_url = f"http://127.0.0.1:{bare.line()}/bare"
+    body = bookings(inbound, SECRET, 1)[0].partition(b"\r\n\r\n")[2]
+    for _ in range(rounds):
+        empty.append(run(drive(bare_url, [request(bare_url, body)] * calls, CONNECTIONS, b"accepted")))
+        durable.append(run(drive(inbound, bookings(inbound, SECRET, calls), CONNECTIONS, b'"accepted"')))
+    return {
+        "a_bare_route": summary(empty),
+        "b_durable_ingest": summary(durable),
+        "ratio_b_a": statistics.median(b.rate / a.rate for a, b in zip(empty, durable, strict=True)),
+        "events": gateway.call("GET", "/v1/stats")["events"],
+        "resident_mib": gateway.child.resident_mib(),
+    }
+
+
+def delivery(gateway: Gateway, sink: Child, sink_url: str, inbound: str, calls: int) -> dict[str, Any]:
+    """Measure c: fill the queue of a paused destination, let it go, and compare with a client that does nothing else."""
+    destination = gateway.call("POST", "/v1/destinations", {"url": sink_url + "/c"})["id"]
+    gateway.call("POST", f"/v1/destinations/{destination}/pause")
+    run(drive(inbound, bookings(inbound, SECRET, calls, events_each=1), CONNECTIONS, b'"accepted"'))
+    sink.ask("reset")
+    began = time.time()
+    gateway.call("POST", f"/v1/destinations/{destination}/resume")
+    figures = wait_for(sink, calls)
+    rate = calls / (figures["last"] - began)
+    gateway.call("DELETE", f"/v1/destinations/{destination}")
+    with ExitStack() as stack:
+        bare_rate = float(Child(stack, 0, "tests.bench.bare", "client", sink_url + "/bare", str(calls)).line())
+    return {"rate": rate, "repeats": figures["repeats"], "bare_client_rate": bare_rate, "ratio": rate / bare_rate}
+
+
+def latency(gateway: Gateway, sink: Child, sink_url: str, inbound: str, seconds: float) -> dict[str, Any]:
+    """Measure d: a steady 200 events a second, each to three destinations."""
+    made = [gateway.call("POST", "/v1/destinations", {"url": f"{sink_url}/d{n}"})["id"] for n in range(3)]
+    sink.ask("reset")
+    requests = bookings(inbound, SECRET, int(200 * seconds))
+    run(paced(inbound, requests, 200.0))
+    figures = wait_for(sink, 3 * len(requests))
+    for destination in made:
+        gateway.call("DELETE", f"/v1/destinations/{destination}")
+    return {"p50_ms": figures["p50"], "p99_ms": figures["p99"], "repeats": figures["repeats"]}
+
+
+async def paced(url: str, requests: list[bytes], rate: float) -> None:
+    """Send so many a second, each when its time has come."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for start in range(0, len(requests), 10):
+        await asyncio.sleep(max(0.0, began + start / rate - loop.time()))
+        await drive(url, requests[start : start + 10], 5, b'"accepted"')
+
+
+def run(work: Any) -> Any:
+    """Run one piece of the load."""
+    return uvloop.run(work)
+
+
+def summary(rounds: list[Figures]) -> dict[str, float]:
+    """Take the median of the rounds."""
+    return {
+        "rate": statistics.median(f.rate for f in rounds),
+        "p50_ms": statistics.median(f.p50 for f in rounds),
+        "p99_ms": statistics.median(f.p99 for f in rounds),
+        "refused": sum(f.refused for f in rounds),
+    }
+
+
+def measure(calls: int, rounds: int) -> dict[str, Any]:
+    """Run all four and return every figure."""
+    with ExitStack() as stack:
+        pin(1)
+        sink = Child(stack, 1, "tests.bench.sink")
+        sink_port = int(sink.line())
+        sink_url = f"http://127.0.0.1:{sink_port}"
+        gateway = Gateway(stack, sink_port)
+        inbound = gateway.connect()
+        bare = Child(stack, 0, "tests.bench.bare", "serve")
+        return {
+            "ingest": ingest(gateway, bare, inbound, calls, rounds),
+            "delivery": delivery(gateway, sink, sink_url, inbound, calls),
+            "latency": latency(gateway, sink, sink_url, inbound, 10.0),
+        }
+
+
+def tell(figures: dict[str, Any]) -> str:
+    """Write the figures for a person."""
+    took, out, paced_ = figures["ingest"], figures["delivery"], figures["latency"]
+    a, b = took["a_bare_route"], took["b_durable_ingest"]
+    return "\n".join(
+        [
+            f"a  empty Litestar route      {a['rate']:8,.0f}/s   p50 {a['p50_ms']:5.1f} ms   p99 {a['p99_ms']:5.1f} ms",
+            f"b  durable ingest            {b['rate']:8,.0f}/s   p50 {b['p50_ms']:5.1f} ms   p99 {b['p99_ms']:5.1f} ms"
+            f"   refused {b['refused']}",
+            f"   b / a                     {took['ratio_b_a']:8.2f}",
+            f"   resident after {took['events']:,} events  {took['resident_mib']:.0f} MiB",
+            f"c  delivery of a backlog     {out['rate']:8,.0f}/s   repeats {out['repeats']:.0f}",
+            f"   bare client               {out['bare_client_rate']:8,.0f}/s   ratio {out['ratio']:.2f}",
+            f"d  accepted to delivered, 200/s to 3 destinations   p50 {paced_['p50_ms']:5.1f} ms"
+            f"   p99 {paced_['p99_ms']:5.1f} ms   repeats {paced_['repeats']:.0f}",
+        ]
+    )
+
+
+def main() -> None:
+    """Read the command line, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, default=20_000, help="calls a round")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of a and b")
+    parser.add_argument("--json", action="store_true", help="print every figure as JSON")
+    asked = parser.parse_args()
+    figures = measure(asked.calls, asked.rounds)
+    print(json.dumps(figures, indent=2) if asked.json else tell(figures))
+
+
+if __name__ == "__main__":
+    main()
