@@ -80,6 +80,14 @@ class StrictProtocol(HttpToolsProtocol):
         except _RefusedError as error:
             self._refuse(error.status)
 
+    def eof_received(self) -> bool | None:  # type: ignore[override]  # -- asyncio allows it, uvicorn's says None
+        """Still answer a caller that has said all it will say; hang up on one that stopped half-way."""
+        if self._began is not None or self.cycle is None or self.cycle.response_complete:
+            return None
+        last = self.pipeline[0][0] if self.pipeline else self.cycle
+        last.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._began = self.loop.time()

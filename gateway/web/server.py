@@ -7,18 +7,16 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import structlog
-import uvicorn
 
 from gateway import __version__, logs, sealing
 from gateway.config import Settings
-from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
@@ -27,11 +25,8 @@ from gateway.registry import load_providers
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.web.app import create_app
-from gateway.web.protocol import StrictProtocol, strict_protocol
+from gateway.web.listening import DRAIN_SECONDS, Server, bind
 from gateway.web.services import Services
-
-DRAIN_SECONDS = 5.0
-"""How long calls and deliveries under way may take to finish after SIGTERM; each of the two in turn."""
 
 URL_FILE = "gateway.url"
 ADMIN_KEY_FILE = "admin.key"
@@ -179,72 +174,13 @@ class _Sockets:
 
     @classmethod
     def bind(cls, settings: Settings) -> "_Sockets":
-        main = _bind(settings.host, settings.port, "GATEWAY_PORT")
+        main = bind(settings.host, settings.port, "GATEWAY_PORT")
         public = None
         if settings.public_listen:
             host, _, port = settings.public_listen.rpartition(":")
-            public = _bind(host.strip("[]"), int(port), "GATEWAY_PUBLIC_LISTEN")
+            public = bind(host.strip("[]"), int(port), "GATEWAY_PUBLIC_LISTEN")
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return cls(main, public, f"http://{host}:{main.getsockname()[1]}")
-
-
-def _bind(host: str, port: int, setting: str) -> socket.socket:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listening = socket.socket(family, kind)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}. Set {setting} to another address."
-        ) from None
-    listening.setblocking(False)
-    return listening
-
-
-class Server(uvicorn.Server):
-    """uvicorn without its signal handling (ours drains the whole process), with a sweep for requests that dawdle."""
-
-    def __init__(self, app: Any, max_body: int, listening: socket.socket) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=strict_protocol(max_body),
-                ws="none",
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                server_header=False,
-                date_header=False,
-                timeout_keep_alive=75,
-                timeout_graceful_shutdown=int(DRAIN_SECONDS),
-            )
-        )
-        self._socket = listening
-        self.listening = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and say so."""
-        await super().startup(sockets)
-        self.listening.set()
-
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen until `should_exit`."""
-        await super().serve(sockets or [self._socket])
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals to the process."""
-        yield
-
-    async def on_tick(self, counter: int) -> bool:
-        """Look once a second for requests that should have arrived by now."""
-        if counter % 10 == 0:
-            now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                if isinstance(connection, StrictProtocol):
-                    connection.dawdles(now)
-        return await super().on_tick(counter)
 
 
 def _public_only(app: Any) -> Any:

@@ -13,7 +13,7 @@ from litestar.datastructures import State
 
 from gateway.config import Allowed
 from gateway.egress import Egress
-from gateway.web.server import Server
+from gateway.web.listening import Server
 
 
 @post("/bare", status_code=200)
