@@ -5,22 +5,25 @@ Each function takes a value as it came and returns it in canonical form, with a 
 
 import hashlib
 import re
-from collections.abc import Mapping, Set
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Set
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from gateway.contract.errors import NotUnderstood
-from gateway.contract.events import Location, LocationKind
-from gateway.contract.provider import decode
+from gateway.contract.events import Answer, AnswerType, Location, LocationKind
+from gateway.contract.provider import decode, instant
 from gateway.contract.zones import ZONES
 
 T = TypeVar("T")
 
 Instant = Annotated[datetime, Meta(tz=True)]
 """A time with an offset; a naive one is refused, not guessed."""
+
+Warn = Callable[[str], None]
+"""Takes a warning code, such as a list's `append`."""
 
 DEEPEST = 64
 """How deep a value of unknown shape may be nested; what is deeper could not be written again."""
@@ -31,43 +34,47 @@ UNFIT = 20
 # --- whole bodies --------------------------------------------------------------------------------------------------
 
 
-def read(body: bytes, kind: type[T]) -> tuple[T, tuple[str, ...]]:
+def read(body: bytes, kind: type[T], at: str = "$") -> tuple[T, tuple[str, ...]]:
     """Read JSON into a struct, dropping optional values of another type than declared: (struct, warnings).
 
-    An empty text in the place of something else is null, and no loss. A time that is naive or impossible is never
-    dropped. Raises NotUnderstood, and nothing else whatever the bytes are.
+    `at`: where in the whole body this is, for messages. An empty text in the place of something else is null, and no
+    loss. A time that is naive or impossible is never dropped. Raises NotUnderstood, and nothing else.
     """
     try:
         return decode(body, kind), ()
     except NotUnderstood:
-        return _mended(decode(body, object), kind)
+        return _mended(decode(body, object), kind, at)
 
 
-def _mended(value: object, kind: type[T]) -> tuple[T, tuple[str, ...]]:
+def _mended(value: object, kind: type[T], at: str) -> tuple[T, tuple[str, ...]]:
     warnings: tuple[str, ...] = ()
     for _ in range(UNFIT):
         try:
             return msgspec.convert(value, kind), warnings
         except msgspec.ValidationError as error:
-            if _drop(value, str(error)):
+            if _drop(value, str(error), at):
                 warnings = ("value_unreadable",)
-    raise NotUnderstood("the body is not of the documented shape")
+    raise NotUnderstood(f"not of the documented shape - at `{at}`")
 
+
+QUOTED = " '"
+"""What stands before an offending word in msgspec's complaints; a reason never quotes one."""
 
 _COMPLAINT = re.compile(r"(?P<what>.*) - at `\$\.(?P<path>[\w.\[\]]+)`", re.DOTALL)
 
 
-def _drop(value: Any, complaint: str) -> bool:
+def _drop(value: Any, complaint: str, at: str) -> bool:
     """Take out the value that msgspec names in its complaint: True when something is lost by that."""
     named = _COMPLAINT.fullmatch(complaint)
     if named is None or "required field" in named["what"]:
-        raise NotUnderstood(re.sub(r" '.*'", "", complaint, flags=re.DOTALL))
+        what, _, path = complaint.partition(" - at `$")
+        raise NotUnderstood(f"{what.partition(QUOTED)[0]} - at `{at}{path.rstrip('`')}`")
     *way, last = [int(step) if step.isdecimal() else step for step in re.split(r"[.\[\]]+", named["path"]) if step]
     for step in way:
         value = value[step]
     empty = value[last] == ""
     if not empty and "datetime" in named["what"]:
-        raise NotUnderstood(f"not a time with an offset - at `$.{named['path']}`")
+        raise NotUnderstood(f"not a time with an offset - at `{at}.{named['path']}`")
     del value[last]
     return not empty
 
@@ -102,6 +109,11 @@ def text(value: object) -> str | None:
     return (value.strip() or None) if isinstance(value, str) else None
 
 
+def keys(value: object) -> Mapping[str, Any]:
+    """Take a value of unknown shape as an object; anything else has no keys."""
+    return value if isinstance(value, dict) else {}
+
+
 def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     """Find the first of several likely keys that says something; None when none does."""
     return next((values[name] for name in names if values.get(name) not in (None, "", [], {})), None)
@@ -109,15 +121,14 @@ def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 def printable(value: object) -> str | None:
     """Write any JSON value so that it can be shown: no control characters but tab and line break; null stays null."""
-    match value:
-        case None | "":
-            return None
-        case str():
-            return value if value.isprintable() else "".join(c for c in value if c.isprintable() or c in "\t\n") or None
-        case list() if all(isinstance(item, str) for item in value):
-            return printable(", ".join(value))
-        case _:
-            return printable(msgspec.json.encode(value).decode())
+    if value is None:
+        return None
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        value = ", ".join(value)
+    written = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if not written.isprintable():
+        written = "".join(c for c in written if c.isprintable() or c in "\t\n")
+    return text(written)
 
 
 def full_name(full: object, given: object, family: object) -> str | None:
@@ -125,7 +136,35 @@ def full_name(full: object, given: object, family: object) -> str | None:
     return text(full) or " ".join(part for part in (text(given), text(family)) if part) or None
 
 
+def answer(question: object, word: object, value: object, kinds: Mapping[str, AnswerType], warn: Warn) -> Answer:
+    """Read one answer by the provider's table of types; 0 and 1 of a yes-no question are bool.
+
+    Raises NotUnderstood when the value is nested too deep.
+    """
+    value = kept(value, frozenset())
+    kind = kinds.get(text(word) or "", AnswerType.OTHER)
+    if kind is AnswerType.BOOLEAN:
+        value, kind = (bool(value), kind) if value in (0, 1) else (value, AnswerType.OTHER)
+    if kind is AnswerType.OTHER:
+        warn("answer_type_unrecognised")
+    return Answer(
+        question=text(question),
+        type=kind,
+        provider_type=text(word),
+        value=None if value == "" else value,
+        text=printable(value),
+    )
+
+
 # --- time ----------------------------------------------------------------------------------------------------------
+
+
+def moment(value: object) -> datetime | None:
+    """Read a time where it would be a gain and nothing hangs on it: UTC, None for anything that is not one."""
+    try:
+        return instant(value) if isinstance(value, str) else None
+    except NotUnderstood:
+        return None
 
 
 def utc(at: datetime | None) -> datetime | None:
@@ -136,6 +175,25 @@ def utc(at: datetime | None) -> datetime | None:
         return at.astimezone(UTC)
     except OverflowError:
         raise NotUnderstood("not a time") from None
+
+
+def ending(stated: datetime | None, start: datetime | None, minutes: int | None, warn: Warn) -> datetime | None:
+    """Take the end as stated (it may differ from the duration), else compute it. Raises NotUnderstood past 9999."""
+    if stated is not None:
+        return utc(stated)
+    if start is None or not minutes:
+        warn("end_not_stated")
+        return None
+    warn("end_derived")
+    try:
+        return start + timedelta(minutes=minutes)
+    except OverflowError:
+        raise NotUnderstood("not a time") from None
+
+
+def stamp(at: datetime | None) -> str | None:
+    """Write a time as a part of an id: the same instant is the same text, whatever its offset."""
+    return None if at is None else str(utc(at))
 
 
 def offset(at: datetime | None) -> str | None:

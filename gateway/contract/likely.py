@@ -1,0 +1,128 @@
+"""Read objects that no vendor documents: likely keys are tried, what is not found stays null, and nothing is an error.
+
+For optional parts of a body only. Whoever uses this warns `payload_undocumented` and keeps the object in `extensions`.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.contract.events import Actor, AnswerType, Identity, Payment, PaymentStatus, Person, Previous
+from gateway.contract.reading import Warn, first, full_name, keys, moment, text, zone
+
+BY = ("by", "initiator", "actor", "canceled_by", "cancelled_by", "rescheduled_by")
+REASON = ("reason", "message", "comment")
+OLD_START = ("previous_start", "old_start", "previous_scheduled_at", "old_scheduled_at", "original_scheduled_at")
+OLD_END = ("previous_end", "old_end", "previous_end_date", "old_end_date", "original_end_date")
+OLD_ID = ("previous_id", "old_id", "previous_uuid", "old_uuid", "original_uuid")
+AMOUNT = ("amount", "price", "total")
+PROCESSOR = ("processor", "provider")
+REFERENCE = ("reference", "transaction_id", "id")
+
+ACTORS: Mapping[str, Actor] = {
+    "attendee": Actor.ATTENDEE,
+    "client": Actor.ATTENDEE,
+    "guest": Actor.ATTENDEE,
+    "host": Actor.HOST,
+    "invitee": Actor.ATTENDEE,
+    "organizer": Actor.HOST,
+    "system": Actor.SYSTEM,
+    "user": Actor.HOST,
+}
+ANSWERS: Mapping[str, AnswerType] = {
+    "email": AnswerType.EMAIL,
+    "number": AnswerType.NUMBER,
+    "phone": AnswerType.PHONE,
+    "radio": AnswerType.CHOICE,
+    "select": AnswerType.CHOICE,
+    "text": AnswerType.TEXT,
+    "textarea": AnswerType.TEXT,
+}
+"""Types of questions whose word says itself what they are; a plugin adds those that its provider documents."""
+
+
+def actor(word: object) -> Actor | None:
+    """Say who acted; a word that is not known, such as a name, is `other`."""
+    stated = text(word)
+    return ACTORS.get(stated.lower(), Actor.OTHER) if stated else None
+
+
+def by(told: object) -> Actor | None:
+    """Find who moved or cancelled."""
+    return actor(first(keys(told), BY))
+
+
+def reason(told: object) -> str | None:
+    """Find why; a plain text in the place of the object is the reason."""
+    return text(told) or text(first(keys(told), REASON))
+
+
+def previous(told: object, booking_id: str, warn: Warn) -> Previous:
+    """Find the slot and the id a moved booking had before; no old id says nothing about whether it kept its own."""
+    old, start, end = (first(keys(told), names) for names in (OLD_ID, OLD_START, OLD_END))
+    identity = Identity.SAME if old == booking_id else Identity.NEW if text(old) else Identity.UNKNOWN
+    if moment(start) is None:
+        warn("previous_slot_not_stated")
+    return Previous(identity=identity, booking_id=text(old), start=moment(start), end=moment(end))
+
+
+def payment(told: object) -> Payment | None:
+    """Find what was paid. A whole number is left out: it may be units or cents."""
+    if not (known := keys(told)):
+        return None
+    amount = first(known, AMOUNT)
+    return Payment(
+        status=PaymentStatus((text(known.get("status")) or "").lower()),
+        amount=str(amount) if _decimal(amount) else None,
+        currency=text(known.get("currency")),
+        processor=text(first(known, PROCESSOR)),
+        reference=text(first(known, REFERENCE)),
+    )
+
+
+def _decimal(amount: Any) -> bool:
+    whole, point, part = str(amount).partition(".") if isinstance(amount, float | str) else ("", "", "")
+    return bool(point) and whole.isdecimal() and part.isdecimal()
+
+
+# --- people ---------------------------------------------------------------------------------------------------------
+
+PERSON: Mapping[str, tuple[str, ...]] = {
+    "id": ("id", "userId", "user_id", "contactId", "contact_id"),
+    "name": ("name", "fullName", "full_name", "fullname", "displayName", "display_name"),
+    "given_name": ("givenName", "given_name", "firstName", "first_name", "firstname"),
+    "family_name": ("familyName", "family_name", "lastName", "last_name", "lastname"),
+    "email": ("email", "emailAddress", "email_address"),
+    "phone": ("phone", "phoneNumber", "phone_number"),
+    "timezone": ("timezone", "timeZone", "time_zone"),
+    "locale": ("locale", "language"),
+}
+"""Where each part of a person is looked for, likeliest first."""
+
+_LONGEST = 64
+
+
+def person(value: object) -> Person | None:
+    """Read a person from an object, or from a text that is a name or an address; None when it says nothing."""
+    if isinstance(value, str):
+        said = text(value)
+        return (Person(email=said) if "@" in said else Person(name=said)) if said else None
+    if not isinstance(value, dict):
+        return None
+    parts = {part: text(first(value, keys)) for part, keys in PERSON.items()}
+    parts["id"] = identifier(first(value, PERSON["id"]))
+    parts["name"] = full_name(parts["name"], parts["given_name"], parts["family_name"])
+    parts["timezone"] = zone(parts["timezone"])[0]
+    return Person(**parts) if any(parts.values()) else None
+
+
+def people(value: object) -> tuple[Person, ...] | None:
+    """Read a list of people; None when it is no list, and entries that say nothing are left out."""
+    if not isinstance(value, list):
+        return None
+    return tuple(found for entry in value if (found := person(entry)))
+
+
+def identifier(value: Any) -> str | None:
+    """Read an id, which may be a text or a whole number of 64 bits."""
+    number = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _LONGEST
+    return str(value) if number else text(value)

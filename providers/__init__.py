@@ -1,0 +1,6 @@
+"""Every provider in this tree, written out."""
+
+from gateway.contract.provider import Provider
+from providers.harmonizely import Harmonizely
+
+PROVIDERS: tuple[Provider, ...] = (Harmonizely(),)
