@@ -1,0 +1,132 @@
+"""What can be connected, the URL to call, and `connect` itself."""
+
+from typing import Any
+
+import rich_click as click
+
+from gateway.cli import show
+from gateway.cli.reach import Gateway, ListGroup, Wishes, common
+from gateway.cli.show import Column
+from gateway.cli.source import SOURCES, Sources
+from gateway.cli.source import credentials as read_credentials
+from gateway.cli.source import settings as read_settings
+
+ASK = "\0ask"
+"""What `--signing-secret` without a SOURCE is read as; no argument can contain it."""
+
+PROVIDERS = (
+    Column("PROVIDER", "name", whole=True),
+    Column("TITLE", "title"),
+    Column("SIGNED", "signature"),
+    Column("WEBHOOKS", "webhooks"),
+    Column("CREDENTIALS", "needs"),
+)
+
+
+class ShowGroup(ListGroup):
+    """A group whose plain name means `show`."""
+
+    default = "show"
+
+
+@click.group("url", cls=ShowGroup)
+@common
+def url() -> None:
+    """Show the one inbound URL that every provider can call."""
+
+
+@url.command("show")
+@common
+@click.pass_obj
+def show_url(wishes: Wishes) -> None:
+    """Show the one inbound URL."""
+    with wishes.gateway() as gateway:
+        wishes.answer(gateway.get("/v1/url"), lambda answer: show.say(show.clean(answer["inbound_url"])))
+
+
+@click.command("providers")
+@common
+@click.pass_obj
+def providers(wishes: Wishes) -> None:
+    """List the providers that can be connected."""
+    with wishes.gateway() as gateway:
+        page = gateway.get("/v1/providers")
+    wishes.answer(page, _print_providers)
+
+
+def _print_providers(page: Any) -> None:
+    items = [{**one, "needs": [_field(field) for field in one.get("credentials", [])] or None} for one in page["items"]]
+    show.console().print(show.table(PROVIDERS, items))
+
+
+def _field(field: dict[str, Any]) -> str:
+    return show.clean(field.get("name")) + ("" if field.get("required") else " (optional)")
+
+
+# --- connect -------------------------------------------------------------------------------------------------------
+
+
+@click.command("connect")
+@click.argument("provider")
+@click.option("--name", help="What you call this connection.")
+@click.option("--credential", "given", multiple=True, metavar="K[=SOURCE]", help=f"Log-in for its API, from {SOURCES}.")
+@click.option("--set", "settings", multiple=True, metavar="K=V", help="A setting, such as site=simplymeet.")
+@click.option(
+    "--signing-secret", is_flag=False, flag_value=ASK, metavar="SOURCE", help="The secret its calls are signed with."
+)
+@click.option("--unsigned", is_flag=True, help="Accept unsigned calls of a provider that could sign.")
+@click.option("--own-url", is_flag=True, help="Give this connection a URL of its own.")
+@click.option("--no-register", is_flag=True, help="Do not make the webhook at the provider.")
+@common
+@click.pass_obj
+def connect(
+    wishes: Wishes,
+    provider: str,
+    *,
+    name: str | None,
+    given: tuple[str, ...],
+    settings: tuple[str, ...],
+    signing_secret: str | None,
+    unsigned: bool,
+    own_url: bool,
+    no_register: bool,
+) -> None:
+    """Connect PROVIDER: make the webhook through its API, or say exactly what to paste where it has none."""
+    sources = Sources()
+    if unsigned and signing_secret is not None:
+        raise click.UsageError("--unsigned and --signing-secret contradict each other: keep one")
+    body: dict[str, Any] = {
+        "provider": provider,
+        "settings": read_settings(settings),
+        "unsigned": unsigned,
+        "own_url": own_url,
+        "register": not no_register,
+        "credentials": read_credentials(given, sources),
+    }
+    if name is not None:
+        body["name"] = name
+    if signing_secret is not None:
+        label = "--signing-secret"
+        body["signing_secret"] = sources.ask(label) if signing_secret == ASK else sources.read(label, signing_secret)
+    with wishes.gateway() as gateway:
+        if not no_register and Sources.can_ask():
+            _ask_for_missing(gateway, provider, body["credentials"], sources)
+        wishes.answer(gateway.post("/v1/connections", body), _print_connected)
+
+
+def _ask_for_missing(gateway: Gateway, provider: str, credentials: dict[str, str], sources: Sources) -> None:
+    known = {one["name"]: one for one in gateway.get("/v1/providers")["items"]}
+    for field in known.get(provider, {}).get("credentials", []):
+        if field["required"] and field["name"] not in credentials:
+            credentials[field["name"]] = sources.ask(f"{provider} {field['name']}")
+
+
+def _print_connected(connection: Any) -> None:
+    show.say(f"Connected {show.clean(connection['name'])} ({show.clean(connection['provider'])}).")
+    show.say(f"  id           {show.clean(connection['id'])}")
+    show.say(f"  status       {show.clean(connection['status'])}")
+    show.say(f"  inbound URL  {show.clean(connection['inbound_url'])}")
+    if connection.get("remote"):
+        show.say(f"  webhook      {show.clean(connection['remote']['id'])}, made at the provider")
+    if connection.get("instructions"):
+        show.say(f"\n{show.clean_lines(connection['instructions'])}")

@@ -1,0 +1,53 @@
+"""The connections there are: list, show, remove."""
+
+from typing import Any
+
+import rich_click as click
+
+from gateway.cli import show
+from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
+from gateway.cli.show import Column
+
+COLUMNS = (
+    Column("ID", "id", whole=True),
+    Column("PROVIDER", "provider"),
+    Column("STATUS", "status"),
+    Column("NAME", "name"),
+    Column("LAST CALL", "last_received_at"),
+)
+
+
+@click.group("connections", cls=ListGroup)
+@common
+def connections() -> None:
+    """List, show and remove connections to providers."""
+
+
+@connections.command("list")
+@common
+@paging
+@click.pass_obj
+def list_connections(wishes: Wishes, /, **query: Any) -> None:
+    """List the connections."""
+    empty = "No connection yet: `gateway connect PROVIDER` makes one, `gateway providers` lists what can be connected."
+    wishes.listing("/v1/connections", COLUMNS, empty, query)
+
+
+@connections.command("show")
+@click.argument("connection", metavar="ID")
+@common
+@click.pass_obj
+def show_connection(wishes: Wishes, connection: str) -> None:
+    """Show one connection."""
+    wishes.one(f"/v1/connections/{segment(connection)}")
+
+
+@connections.command("remove")
+@click.argument("connection", metavar="ID")
+@common
+@click.pass_obj
+def remove_connection(wishes: Wishes, connection: str) -> None:
+    """Remove a connection, and its webhook at the provider. Its URL is dead at once."""
+    with wishes.gateway() as gateway:
+        answer = gateway.delete(f"/v1/connections/{segment(connection)}")
+    wishes.answer(answer, lambda _: show.say(f"Removed {show.clean(connection)}."))

@@ -1,0 +1,28 @@
+"""Who plays, and the play run from beginning to end."""
+
+import asyncio
+import signal
+from collections.abc import Sequence
+
+from gateway.cli.demo.play import Actor, Outcome, perform
+from gateway.cli.reach import Failed
+from gateway.registry import load_providers, load_simulator
+
+
+def actors() -> list[Actor]:
+    """Make one vendor for each installed provider. Raises ConfigurationError when one has no simulator."""
+    return [Actor(provider, load_simulator(provider)()) for provider in load_providers().values()]
+
+
+def run(cast: Sequence[Actor]) -> Outcome:
+    """Perform, and leave no process and no directory behind, also on Ctrl-C and SIGTERM. Raises Failed."""
+    try:
+        return asyncio.run(_performed(cast))
+    except asyncio.CancelledError:
+        raise Failed("stopped") from None
+
+
+async def _performed(cast: Sequence[Actor]) -> Outcome:
+    performance = asyncio.ensure_future(perform(cast))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performance.cancel)
+    return await performance

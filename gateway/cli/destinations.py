@@ -1,0 +1,134 @@
+"""Where events go."""
+
+from typing import Any
+
+import rich_click as click
+
+from gateway.cli import show
+from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
+from gateway.cli.show import Column
+
+COLUMNS = (
+    Column("ID", "id", whole=True),
+    Column("URL", "url"),
+    Column("TYPES", "types"),
+    Column("STATUS", "status"),
+)
+
+
+@click.group("destinations", cls=ListGroup)
+@common
+def destinations() -> None:
+    """List, add and steer the places that events are delivered to."""
+
+
+@destinations.command("list")
+@common
+@paging
+@click.pass_obj
+def list_destinations(wishes: Wishes, /, **query: Any) -> None:
+    """List the destinations."""
+    empty = "No destination yet: `gateway destinations add URL` adds one."
+    wishes.listing("/v1/destinations", COLUMNS, empty, query, _with_status)
+
+
+def _with_status(item: dict[str, Any]) -> dict[str, Any]:
+    """Say in one word what `paused` and its reason say in two."""
+    reason = item.get("paused_reason")
+    return {**item, "status": ("paused" + (f": {reason}" if reason else "")) if item.get("paused") else "active"}
+
+
+@destinations.command("add")
+@click.argument("url")
+@click.option(
+    "--types",
+    multiple=True,
+    metavar="T",
+    help="Event types, such as booking.cancelled, booking.* or *; all if left out.",
+)
+@common
+@click.pass_obj
+def add_destination(wishes: Wishes, url: str, types: tuple[str, ...]) -> None:
+    """Deliver events to URL from now on. The signing secret is shown this once."""
+    patterns = [one.strip() for given in types for one in given.split(",") if one.strip()]
+    with wishes.gateway() as gateway:
+        answer = gateway.post("/v1/destinations", {"url": url} | ({"types": patterns} if patterns else {}))
+    wishes.answer(answer, _print_added)
+
+
+def _print_added(destination: Any) -> None:
+    show.say(f"Added {show.clean(destination['url'])}.")
+    show.say(f"  id      {show.clean(destination['id'])}")
+    show.say(f"  types   {show.clean(destination['types'])}")
+    _print_secret(destination)
+
+
+def _print_secret(answer: Any) -> None:
+    show.say(f"  secret  {show.clean(answer['secret'])}")
+    show.say("The secret is not shown again: your consumer verifies webhook-signature with it (Standard Webhooks).")
+
+
+@destinations.command("show")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def show_destination(wishes: Wishes, destination: str) -> None:
+    """Show one destination."""
+    wishes.one(f"/v1/destinations/{segment(destination)}")
+
+
+@destinations.command("pause")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def pause_destination(wishes: Wishes, destination: str) -> None:
+    """Hold deliveries back; events are still planned."""
+    _act(wishes, destination, "pause", "Paused")
+
+
+@destinations.command("resume")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def resume_destination(wishes: Wishes, destination: str) -> None:
+    """Deliver again, what waited first."""
+    _act(wishes, destination, "resume", "Resumed")
+
+
+@destinations.command("rotate-secret")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def rotate_secret(wishes: Wishes, destination: str) -> None:
+    """Make a new signing secret; the old one keeps signing beside it for 24 hours."""
+    with wishes.gateway() as gateway:
+        answer = gateway.post(f"/v1/destinations/{segment(destination)}/rotate-secret")
+    wishes.answer(answer, _print_secret)
+
+
+@destinations.command("test")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def test_destination(wishes: Wishes, destination: str) -> None:
+    """Send a gateway.test event."""
+    with wishes.gateway() as gateway:
+        answer = gateway.post(f"/v1/destinations/{segment(destination)}/test")
+    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+
+
+@destinations.command("remove")
+@click.argument("destination", metavar="ID")
+@common
+@click.pass_obj
+def remove_destination(wishes: Wishes, destination: str) -> None:
+    """Remove a destination; what waited for it is skipped."""
+    with wishes.gateway() as gateway:
+        answer = gateway.delete(f"/v1/destinations/{segment(destination)}")
+    wishes.answer(answer, lambda _: show.say(f"Removed {show.clean(destination)}."))
+
+
+def _act(wishes: Wishes, destination: str, verb: str, done: str) -> None:
+    with wishes.gateway() as gateway:
+        answer = gateway.post(f"/v1/destinations/{segment(destination)}/{verb}")
+    wishes.answer(answer, lambda _: show.say(f"{done} {show.clean(destination)}."))

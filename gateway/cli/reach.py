@@ -1,0 +1,275 @@
+"""Where the gateway is, what may be asked of it, and what it answers."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
+from urllib.parse import quote, urlsplit
+
+import msgspec
+import rich_click as click
+
+from gateway import config
+from gateway.cli import show
+from gateway.cli.show import Column
+from gateway.cli.source import SOURCES, Sources
+from gateway.contract.errors import GatewayError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+URL_FILE = "gateway.url"
+ADMIN_KEY_FILE = "admin.key"
+
+
+class Failed(GatewayError):
+    """Say in one line what was refused or went wrong, and what to do next."""
+
+
+class Gateway:
+    """A running gateway's API. Every refusal is raised as Failed, in its own words."""
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Ask for something; query values of None are left out."""
+        return self._call("GET", path, query={k: v for k, v in (query or {}).items() if v not in (None, ())})
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
+        """Make something, or have something done."""
+        return self._call("POST", path, body=body)
+
+    def delete(self, path: str) -> Any:
+        """Remove something."""
+        return self._call("DELETE", path)
+
+    def _call(self, method: str, path: str, *, query: Any = None, body: Mapping[str, Any] | None = None) -> Any:
+        from gateway.egress import ClientError  # noqa: PLC0415 -- loads the HTTP client: not for --help
+
+        try:
+            answer = self._client.request(method, path, params=query, json=body)
+        except ClientError as error:
+            raise Failed(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
+        value = _decoded(answer.content)
+        if answer.is_success and value is not None:
+            return value
+        if not isinstance(value, dict) or "title" not in value:
+            raise Failed(
+                f"{self._url} answers {answer.status_code}, but not as a gateway does: check --url or GATEWAY_URL"
+            )
+        words = _without_secrets(str(value.get("detail") or value["title"]), body or {})
+        raise Failed(words.rstrip(".") + _advice(answer.status_code, path))
+
+
+def _decoded(content: bytes) -> Any:
+    """Read an answer; an empty one (nothing left to say) is an empty object, an unreadable one None."""
+    try:
+        return msgspec.json.decode(content) if content else {}
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+
+
+def _without_secrets(words: str, sent: Mapping[str, Any]) -> str:
+    """Take out what we sent in confidence, should a provider repeat it in its refusal."""
+    secrets = [*dict(sent.get("credentials") or {}).values(), sent.get("signing_secret")]
+    for secret in secrets:
+        if isinstance(secret, str) and secret:
+            words = words.replace(secret, "***")
+    return words
+
+
+def _advice(status: int, path: str) -> str:
+    group = path.split("/")[2]
+    match status:
+        case 401:
+            return ": give a key with --key or GATEWAY_KEY"
+        case 403:
+            return ": use a key with that scope (`gateway keys create --scope SCOPE` makes one)"
+        case 404:
+            return f": `gateway {group} list` shows what there is"
+        case 503:
+            return ": try again in a moment"
+    return ""
+
+
+@dataclass
+class Wishes:
+    """What the options that every command has said: where the gateway is, and how to print."""
+
+    as_json: bool = False
+    url: str | None = None
+    key: str | None = None
+    config_file: str | None = None
+
+    def settings(self) -> config.Settings:
+        """Load the settings, with `--config` in the place of GATEWAY_CONFIG. Raises ConfigurationError."""
+        return config.load(os.environ | ({"GATEWAY_CONFIG": self.config_file} if self.config_file else {}))
+
+    @contextmanager
+    def gateway(self) -> Iterator[Gateway]:
+        """Open the gateway that is meant: the one named, else the one of the data directory. Raises Failed."""
+        from gateway.egress import gateway_client  # noqa: PLC0415 -- loads the HTTP client: not for --help
+
+        settings = self.settings()
+        url = self.url or settings.url or _running(settings.data_dir)
+        with gateway_client(url, self._key(settings, url)) as client:
+            yield Gateway(client, url)
+
+    def _key(self, settings: config.Settings, url: str) -> str:
+        if self.key:
+            return _key_argument(self.key)
+        key = settings.key or settings.admin_key or _line(settings.data_dir / ADMIN_KEY_FILE)
+        # The admin key is for this machine's own gateway: it is not sent to another host unless somebody says so.
+        if not key or (not settings.key and urlsplit(url).hostname not in _own_hosts(settings)):
+            raise Failed(
+                "no key: give one with --key or GATEWAY_KEY (the first one lies in admin.key, in the data directory)"
+            )
+        return key
+
+    def answer(self, value: Any, view: Callable[[Any], None]) -> None:
+        """Print an answer: as it is with --json, else by `view`."""
+        if self.as_json:
+            show.print_json(value)
+        else:
+            view(value)
+
+    def listing(
+        self,
+        path: str,
+        columns: Sequence[Column],
+        empty: str,
+        query: Mapping[str, Any],
+        prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
+        """Print one page of a list. For people: `empty` when there is nothing, each item `prepare`d for its row."""
+        with self.gateway() as gateway:
+            page = gateway.get(path, query)
+        self.answer(page, lambda page: _page(page, columns, empty, query, prepare))
+
+    def one(self, path: str) -> None:
+        """Print one thing."""
+        with self.gateway() as gateway:
+            self.answer(gateway.get(path), lambda item: show.console().print(show.details(item)))
+
+
+def _page(
+    page: Any,
+    columns: Sequence[Column],
+    empty: str,
+    query: Mapping[str, Any],
+    prepare: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    items = [prepare(item) for item in page["items"]]
+    if not items:
+        show.say(empty)
+        return
+    show.console().print(show.table(columns, items))
+    # The log's cursor is there at the end too: only a full page suggests more.
+    if page.get("next") and len(items) >= int(query.get("limit") or 50):
+        print(f"more: --after {show.clean(page['next'])}", file=sys.stderr)  # noqa: T201 -- beside the output
+
+
+def _running(data_dir: Path) -> str:
+    url = _line(data_dir / URL_FILE)
+    if not url:
+        raise Failed(
+            f"no gateway runs on {data_dir}: start one with `gateway serve`, or name another with --url or GATEWAY_URL"
+        )
+    # A gateway on all addresses is reached on this machine's own.
+    return url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+
+
+def _own_hosts(settings: config.Settings) -> set[str | None]:
+    return {"127.0.0.1", "::1", "localhost", settings.host}
+
+
+def _line(path: Path) -> str:
+    try:
+        return path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise Failed(
+            f"{path} cannot be read: {error.strerror}: run as its owner, or set GATEWAY_URL and GATEWAY_KEY"
+        ) from None
+
+
+def _key_argument(key: str) -> str:
+    """Read `--key`. A key itself works, because scripts do it, but others on this machine can see it."""
+    if key == "-" or key.startswith(("@", "env:")):
+        return Sources().read("--key", key)
+    print(  # noqa: T201 -- beside the output
+        "gateway: others on this machine can see a key that is an argument: use --key @FILE or GATEWAY_KEY",
+        file=sys.stderr,
+    )
+    return key
+
+
+# --- what every command takes --------------------------------------------------------------------------------------
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: object) -> None:
+    if value and param.name:
+        setattr(ctx.ensure_object(Wishes), param.name, value)
+
+
+def _keep_url(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    try:
+        _keep(ctx, param, value and config.KNOWN["url"].read(value))
+    except ValueError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
+
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, expose_value=False, callback=_keep, help="Print the API's answer."
+)
+config_option = click.option(
+    "--config", "config_file", metavar="FILE", expose_value=False, callback=_keep, help="TOML file with settings."
+)
+_url_option = click.option(
+    "--url", metavar="URL", expose_value=False, callback=_keep_url, help="The gateway's address."
+)
+_key_option = click.option(
+    "--key", metavar="SOURCE", expose_value=False, callback=_keep, help=f"API key, from {SOURCES}."
+)
+
+
+def common(command: F) -> F:
+    """Give a command or group the options that stand before or after any subcommand."""
+    for option in (config_option, _key_option, _url_option, json_option):
+        command = option(command)
+    return command
+
+
+def paging(command: F) -> F:
+    """Give a command that lists something the options that lead to the next page."""
+    for option in (
+        click.option("--limit", type=click.IntRange(1, 500), metavar="N", help="How many: 50, at most 500."),
+        click.option("--after", metavar="CURSOR", help="Go on after this cursor."),
+    ):
+        command = option(command)
+    return command
+
+
+def segment(name: str) -> str:
+    """Write an id as one segment of a path. Raises click.UsageError for an empty one."""
+    if not name.strip("."):
+        raise click.UsageError("write the ID as the list shows it")
+    return quote(name, safe="")
+
+
+class ListGroup(click.RichGroup):
+    """A group whose plain name means one of its commands: `list`, unless a subclass says otherwise."""
+
+    default: ClassVar[str] = "list"
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the default for granted when no subcommand is named."""
+        named = any(arg in self.commands for arg in args)
+        if not named and (not args or args[0].startswith("-")) and not {"--help", "-h"} & set(args):
+            args = [self.default, *args]
+        return super().parse_args(ctx, args)

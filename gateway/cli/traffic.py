@@ -1,0 +1,182 @@
+"""What came in, what became of it, and what could not be understood."""
+
+from typing import Any
+
+import rich_click as click
+
+from gateway.cli import show
+from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
+from gateway.cli.show import Column
+
+EVENTS = (
+    Column("ID", "id", whole=True),
+    Column("TYPE", "type"),
+    Column("PROVIDER", "origin.provider"),
+    Column("WHEN", "timestamp"),
+)
+DELIVERIES = (
+    Column("ID", "id", whole=True),
+    Column("EVENT TYPE", "event_type"),
+    Column("STATUS", "status"),
+    Column("TRIES", "attempt"),
+    Column("LAST ANSWER", "answer"),
+)
+QUARANTINE = (
+    Column("RECEIPT", "receipt", whole=True),
+    Column("RECEIVED", "received_at"),
+    Column("REASON", "reason"),
+)
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+@click.group("events", cls=ListGroup)
+@common
+def events() -> None:
+    """List, show and replay canonical events."""
+
+
+@events.command("list")
+@click.option("--types", multiple=True, metavar="T", help="Event types, such as booking.cancelled, booking.* or *.")
+@click.option("--provider", metavar="NAME", help="Events of one provider.")
+@click.option("--connection", metavar="ID", help="Events of one connection.")
+@click.option("--booking", metavar="KEY", help="Events of one booking, by its key.")
+@paging
+@common
+@click.pass_obj
+def list_events(wishes: Wishes, /, types: tuple[str, ...], **query: Any) -> None:
+    """List the log, oldest first."""
+    empty = "No event here. Providers call the URL that `gateway url` shows; `gateway connections` says who has called."
+    wishes.listing("/v1/events", EVENTS, empty, {**query, "types": ",".join(types) or None})
+
+
+@events.command("show")
+@click.argument("event", metavar="ID")
+@common
+@click.pass_obj
+def show_event(wishes: Wishes, event: str) -> None:
+    """Show one event."""
+    wishes.one(f"/v1/events/{segment(event)}")
+
+
+@events.command("replay")
+@click.argument("event", metavar="ID")
+@common
+@click.pass_obj
+def replay_event(wishes: Wishes, event: str) -> None:
+    """Deliver an event again, to every destination that it matches: same id, same bytes."""
+    with wishes.gateway() as gateway:
+        answer = gateway.post(f"/v1/events/{segment(event)}/replay", {})
+    wishes.answer(
+        answer, lambda _: show.say(f"{show.clean(event)} is on its way again: `gateway deliveries` shows it.")
+    )
+
+
+# --- deliveries ----------------------------------------------------------------------------------------------------
+
+
+@click.group("deliveries", cls=ListGroup)
+@common
+def deliveries() -> None:
+    """List, show and retry deliveries."""
+
+
+STATUS = click.Choice(["pending", "delivered", "dead", "skipped"])
+
+
+@deliveries.command("list")
+@click.option("--status", type=STATUS, help="Deliveries in one state.")
+@click.option("--destination", metavar="ID", help="Deliveries to one destination.")
+@click.option("--event", metavar="ID", help="Deliveries of one event.")
+@paging
+@common
+@click.pass_obj
+def list_deliveries(wishes: Wishes, /, **query: Any) -> None:
+    """List deliveries, oldest first."""
+    wishes.listing("/v1/deliveries", DELIVERIES, "No delivery here.", query, _with_answer)
+
+
+def _with_answer(item: dict[str, Any]) -> dict[str, Any]:
+    """Say in one cell what the consumer answered last, or why it did not."""
+    return {**item, "answer": item.get("last_error") or item.get("last_status")}
+
+
+@deliveries.command("show")
+@click.argument("delivery", metavar="ID")
+@common
+@click.pass_obj
+def show_delivery(wishes: Wishes, delivery: str) -> None:
+    """Show one delivery with its attempts."""
+    wishes.one(f"/v1/deliveries/{segment(delivery)}")
+
+
+@deliveries.command("retry")
+@click.argument("delivery", metavar="[ID]", required=False)
+@click.option("--status", type=click.Choice(["dead"]), help="Retry all that are dead, in the place of an ID.")
+@common
+@click.pass_obj
+def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None) -> None:
+    """Try a dead delivery once more, or all of them with `--status dead`."""
+    if (delivery is None) == (status is None):
+        raise click.UsageError("name one delivery, or all dead ones with --status dead")
+    with wishes.gateway() as gateway:
+        if delivery is None:
+            answer = gateway.post("/v1/deliveries/retry", {"status": status})
+        else:
+            answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
+    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+
+
+# --- quarantine ----------------------------------------------------------------------------------------------------
+
+
+@click.group("quarantine", cls=ListGroup)
+@common
+def quarantine() -> None:
+    """List, show, retry and discard calls that were authentic but not understood."""
+
+
+@quarantine.command("list")
+@paging
+@common
+@click.pass_obj
+def list_quarantine(wishes: Wishes, /, **query: Any) -> None:
+    """List what waits to be understood, oldest first."""
+    wishes.listing("/v1/quarantine", QUARANTINE, "Nothing is in quarantine.", query)
+
+
+@quarantine.command("show")
+@click.argument("receipt", metavar="ID")
+@common
+@click.pass_obj
+def show_quarantined(wishes: Wishes, receipt: str) -> None:
+    """Show one receipt and why it was not understood."""
+    wishes.one(f"/v1/quarantine/{segment(receipt)}")
+
+
+@quarantine.command("retry")
+@click.argument("receipt", metavar="[ID]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Retry all, in the place of an ID.")
+@common
+@click.pass_obj
+def retry_quarantined(wishes: Wishes, receipt: str | None, everything: bool) -> None:
+    """Translate a receipt again, or all of them, after its plugin was put right."""
+    if (receipt is None) != everything:
+        raise click.UsageError("name one receipt, or all with --all")
+    with wishes.gateway() as gateway:
+        if receipt is None:
+            answer = gateway.post("/v1/quarantine/retry", {})
+        else:
+            answer = gateway.post(f"/v1/quarantine/{segment(receipt)}/retry")
+    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+
+
+@quarantine.command("discard")
+@click.argument("receipt", metavar="ID")
+@common
+@click.pass_obj
+def discard_quarantined(wishes: Wishes, receipt: str) -> None:
+    """Give a receipt up: its bytes go, and a later copy is a duplicate."""
+    with wishes.gateway() as gateway:
+        answer = gateway.delete(f"/v1/quarantine/{segment(receipt)}")
+    wishes.answer(answer, lambda _: show.say(f"Discarded {show.clean(receipt)}."))
