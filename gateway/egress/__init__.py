@@ -140,3 +140,7 @@ def gateway_client(base_url: str, key: str) -> httpx.Client:
     """Make the CLI's client of its own gateway, which is where the operator says it is: nothing is guarded."""
     headers = {"authorization": f"Bearer {key}", "user-agent": USER_AGENT}
     return httpx.Client(base_url=base_url, headers=headers, trust_env=False, timeout=60.0)
+
+
+ClientError = httpx.HTTPError
+"""What that client raises when no answer comes: its callers do not import the HTTP library."""
