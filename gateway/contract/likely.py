@@ -6,8 +6,8 @@ For optional parts of a body only. Whoever uses this warns `payload_undocumented
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.contract.events import Actor, AnswerType, Identity, Payment, PaymentStatus, Person, Previous
-from gateway.contract.reading import Warn, first, full_name, keys, moment, text, zone
+from gateway.contract.events import Actor, Answer, AnswerType, Identity, Payment, PaymentStatus, Previous
+from gateway.contract.reading import Warn, answer, first, keys, moment, text
 
 BY = ("by", "initiator", "actor", "canceled_by", "cancelled_by", "rescheduled_by")
 REASON = ("reason", "message", "comment")
@@ -17,6 +17,9 @@ OLD_ID = ("previous_id", "old_id", "previous_uuid", "old_uuid", "original_uuid")
 AMOUNT = ("amount", "price", "total")
 PROCESSOR = ("processor", "provider")
 REFERENCE = ("reference", "transaction_id", "id")
+QUESTION = ("question", "label", "title", "name")
+QUESTION_TYPE = ("type", "fieldType", "question_type")
+VALUE = ("value", "answer", "values")
 
 ACTORS: Mapping[str, Actor] = {
     "attendee": Actor.ATTENDEE,
@@ -84,45 +87,11 @@ def _decimal(amount: Any) -> bool:
     return bool(point) and whole.isdecimal() and part.isdecimal()
 
 
-# --- people ---------------------------------------------------------------------------------------------------------
-
-PERSON: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "userId", "user_id", "contactId", "contact_id"),
-    "name": ("name", "fullName", "full_name", "fullname", "displayName", "display_name"),
-    "given_name": ("givenName", "given_name", "firstName", "first_name", "firstname"),
-    "family_name": ("familyName", "family_name", "lastName", "last_name", "lastname"),
-    "email": ("email", "emailAddress", "email_address"),
-    "phone": ("phone", "phoneNumber", "phone_number"),
-    "timezone": ("timezone", "timeZone", "time_zone"),
-    "locale": ("locale", "language"),
-}
-"""Where each part of a person is looked for, likeliest first."""
-
-_LONGEST = 64
-
-
-def person(value: object) -> Person | None:
-    """Read a person from an object, or from a text that is a name or an address; None when it says nothing."""
-    if isinstance(value, str):
-        said = text(value)
-        return (Person(email=said) if "@" in said else Person(name=said)) if said else None
-    if not isinstance(value, dict):
+def answers(told: object, kinds: Mapping[str, AnswerType], warn: Warn) -> tuple[Answer, ...] | None:
+    """Find what a form was filled in with: a list of questions with answers, or an object of answers by question."""
+    if isinstance(told, dict):
+        return tuple([answer(question, None, value, kinds, warn) for question, value in told.items()])
+    if not isinstance(told, list):
         return None
-    parts = {part: text(first(value, keys)) for part, keys in PERSON.items()}
-    parts["id"] = identifier(first(value, PERSON["id"]))
-    parts["name"] = full_name(parts["name"], parts["given_name"], parts["family_name"])
-    parts["timezone"] = zone(parts["timezone"])[0]
-    return Person(**parts) if any(parts.values()) else None
-
-
-def people(value: object) -> tuple[Person, ...] | None:
-    """Read a list of people; None when it is no list, and entries that say nothing are left out."""
-    if not isinstance(value, list):
-        return None
-    return tuple(found for entry in value if (found := person(entry)))
-
-
-def identifier(value: Any) -> str | None:
-    """Read an id, which may be a text or a whole number of 64 bits."""
-    number = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() <= _LONGEST
-    return str(value) if number else text(value)
+    asked = [[first(keys(one), names) for names in (QUESTION, QUESTION_TYPE, VALUE)] for one in told]
+    return tuple([answer(question, word, value, kinds, warn) for question, word, value in asked])
