@@ -238,13 +238,13 @@ CONFERENCES: Mapping[str, str] = {
 """Products by the domain they own; a host below one of these is theirs too."""
 
 MAPS: Mapping[str, str] = {
-    "bing.com": "/maps",
-    "goo.gl": "/maps",
-    "maps.app.goo.gl": "/",
-    "maps.apple.com": "/",
-    "openstreetmap.org": "/",
-    "waze.com": "/",
-    "wego.here.com": "/",
+    "bing.com": "maps",
+    "goo.gl": "maps",
+    "maps.app.goo.gl": "",
+    "maps.apple.com": "",
+    "openstreetmap.org": "",
+    "waze.com": "",
+    "wego.here.com": "",
 }
 """Where a link to a map is at, by domain and start of the path; Google's countries are read apart."""
 
@@ -304,16 +304,18 @@ def conference(url: str) -> str | None:
     return _owner(_host(url)[0], CONFERENCES)
 
 
-# No link when a browser could read another host out of it than we do: a backslash, a space, a control character.
-_LINK = re.compile(
-    r"https?://(?:[^/?#@]*@)?(?P<host>\[[\da-f:.]+\]|[^/?#@:\[\]]+)(?::\d*)?(?P<path>[^?#]*)", re.IGNORECASE
-)
+_AUTHORITY = re.compile(r"(?:[^@\\?#]*@)?(\[[\da-f:.]+\]|[^@:\[\]\\?#]+)(?::\d*)?([?#].*)?")
 
 
 def _host(url: str) -> tuple[str, str]:
-    """Split a link into host and path, both empty when it is none."""
-    link = _LINK.match(url) if url.isprintable() and " " not in url and "\\" not in url else None
-    return (link["host"].lower().rstrip("."), link["path"] or "/") if link else ("", "")
+    """Split a link into host and path; no host when a browser could read another one out of it than we do."""
+    if " " in url or not url.isprintable():
+        return "", ""
+    authority, _, path = url.partition("//")[2].lower().partition("/")
+    if authority.replace(".", "").replace("-", "").isalnum():
+        return authority, path
+    odd = _AUTHORITY.fullmatch(authority)
+    return (odd[1], "" if odd[2] else path) if odd else ("", "")
 
 
 def _linked(url: str) -> tuple[Location, str | None]:
@@ -321,13 +323,16 @@ def _linked(url: str) -> tuple[Location, str | None]:
     if not host:
         return Location(kind=LocationKind.OTHER, text=url), "location_unrecognised"
     product = _owner(host, CONFERENCES)
-    if product is None and (path.startswith(_owner(host, MAPS) or "?") or _google_map(host, path)):
+    if product is None and _map(host, path):
         return Location(kind=LocationKind.IN_PERSON, url=url), None
     return Location(kind=LocationKind.ONLINE, url=url, conference=product), None
 
 
-def _google_map(host: str, path: str) -> bool:
-    return _GOOGLE.fullmatch(host) is not None and (host.startswith("maps.") or path.startswith("/maps"))
+def _map(host: str, path: str) -> bool:
+    where = _owner(host, MAPS)
+    if where is not None:
+        return path.startswith(where)
+    return _GOOGLE.fullmatch(host) is not None and (host.startswith("maps.") or path.startswith("maps"))
 
 
 def _owner(host: str, table: Mapping[str, str]) -> str | None:

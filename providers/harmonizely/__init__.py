@@ -157,7 +157,7 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
         attendees=tuple(attendees) or None,
         answers=None if meeting.answers is None else tuple(answers),
         notes=text(meeting.notes),
-        payment=likely.payment(kept(meeting.payment, MASKED)),
+        payment=likely.payment(meeting.payment),
     )
 
 
