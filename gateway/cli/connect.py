@@ -128,5 +128,7 @@ def _print_connected(connection: Any) -> None:
     show.say(f"  inbound URL  {show.clean(connection['inbound_url'])}")
     if connection.get("remote"):
         show.say(f"  webhook      {show.clean(connection['remote']['id'])}, made at the provider")
+    if connection.get("signing_secret"):
+        show.say(f"  secret       {show.clean(connection['signing_secret'])}  (made for it; not shown again)")
     if connection.get("instructions"):
         show.say(f"\n{show.clean_lines(connection['instructions'])}")

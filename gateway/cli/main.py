@@ -37,9 +37,10 @@ def serve(wishes: Wishes) -> int:
 
     Needs no configuration: what is missing is made in the data directory (GATEWAY_DATA_DIR).
     """
+    settings = wishes.settings()
     from gateway.web.server import run  # noqa: PLC0415 -- loads the web framework and the store: not for clients
 
-    return run(wishes.settings())
+    return run(settings)
 
 
 for command in (demo, url, providers, connect, connections, destinations, events, deliveries, quarantine, keys):

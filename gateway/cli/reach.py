@@ -101,8 +101,8 @@ class Wishes:
     """What the options that every command has said: where the gateway is, and how to print."""
 
     as_json: bool = False
-    url: str | None = None
-    key: str | None = None
+    gateway_url: str | None = None
+    gateway_key: str | None = None
     config_file: str | None = None
 
     def settings(self) -> config.Settings:
@@ -115,13 +115,13 @@ class Wishes:
         from gateway.egress import gateway_client  # noqa: PLC0415 -- loads the HTTP client: not for --help
 
         settings = self.settings()
-        url = self.url or settings.url or _running(settings.data_dir)
+        url = self.gateway_url or settings.url or _running(settings.data_dir)
         with gateway_client(url, self._key(settings, url)) as client:
             yield Gateway(client, url)
 
     def _key(self, settings: config.Settings, url: str) -> str:
-        if self.key:
-            return _key_argument(self.key)
+        if self.gateway_key:
+            return _key_argument(self.gateway_key)
         key = settings.key or settings.admin_key or _line(settings.data_dir / ADMIN_KEY_FILE)
         # The admin key is for this machine's own gateway: it is not sent to another host unless somebody says so.
         if not key or (not settings.key and urlsplit(url).hostname not in _own_hosts(settings)):
@@ -231,10 +231,10 @@ config_option = click.option(
     "--config", "config_file", metavar="FILE", expose_value=False, callback=_keep, help="TOML file with settings."
 )
 _url_option = click.option(
-    "--url", metavar="URL", expose_value=False, callback=_keep_url, help="The gateway's address."
+    "--url", "gateway_url", metavar="URL", expose_value=False, callback=_keep_url, help="The gateway's address."
 )
 _key_option = click.option(
-    "--key", metavar="SOURCE", expose_value=False, callback=_keep, help=f"API key, from {SOURCES}."
+    "--key", "gateway_key", metavar="SOURCE", expose_value=False, callback=_keep, help=f"API key, from {SOURCES}."
 )
 
 

@@ -46,6 +46,8 @@ def clean(value: object) -> str:
             return "-"
         case bool():
             return "yes" if value else "no"
+        case [] | {} if not value:
+            return "(none)"
         case list() | tuple():
             return ", ".join(map(clean, value))
         case dict():
