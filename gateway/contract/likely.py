@@ -6,7 +6,8 @@ For optional parts of a body only. Whoever uses this warns `payload_undocumented
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.contract.events import Actor, Answer, AnswerType, Identity, Payment, PaymentStatus, Previous
+from gateway.contract.events import Actor, Answer, AnswerType, Identity, Payment, PaymentStatus, Person, Previous
+from gateway.contract.people import person
 from gateway.contract.reading import Warn, answer, first, keys, moment, text
 
 BY = ("by", "initiator", "actor", "canceled_by", "cancelled_by", "rescheduled_by")
@@ -17,6 +18,8 @@ OLD_ID = ("previous_id", "old_id", "previous_uuid", "old_uuid", "original_uuid")
 AMOUNT = ("amount", "price", "total")
 PROCESSOR = ("processor", "provider")
 REFERENCE = ("reference", "transaction_id", "id")
+RESPONDENT = ("respondent", "contact", "attendee", "lead")
+ANSWER_LIST = ("answers", "formAnswers", "form_answers", "fields", "responses")
 QUESTION = ("question", "label", "title", "name")
 QUESTION_TYPE = ("type", "fieldType", "question_type")
 VALUE = ("value", "answer", "values")
@@ -32,13 +35,18 @@ ACTORS: Mapping[str, Actor] = {
     "user": Actor.HOST,
 }
 ANSWERS: Mapping[str, AnswerType] = {
+    "checkbox-multi": AnswerType.CHOICE,
+    "checkbox-single": AnswerType.BOOLEAN,
     "email": AnswerType.EMAIL,
     "number": AnswerType.NUMBER,
     "phone": AnswerType.PHONE,
     "radio": AnswerType.CHOICE,
     "select": AnswerType.CHOICE,
     "text": AnswerType.TEXT,
+    "text-multi": AnswerType.TEXT,
+    "text-single": AnswerType.TEXT,
     "textarea": AnswerType.TEXT,
+    "yes-no": AnswerType.BOOLEAN,
 }
 """Types of questions whose word says itself what they are; a plugin adds those that its provider documents."""
 
@@ -87,11 +95,17 @@ def _decimal(amount: Any) -> bool:
     return bool(point) and whole.isdecimal() and part.isdecimal()
 
 
-def answers(told: object, kinds: Mapping[str, AnswerType], warn: Warn) -> tuple[Answer, ...] | None:
+def respondent(told: object, warn: Warn) -> Person | None:
+    """Find who filled a form in."""
+    return person(first(keys(told), RESPONDENT), warn)
+
+
+def answers(told: object, warn: Warn) -> tuple[Answer, ...] | None:
     """Find what a form was filled in with: a list of questions with answers, or an object of answers by question."""
-    if isinstance(told, dict):
-        return tuple([answer(question, None, value, kinds, warn) for question, value in told.items()])
-    if not isinstance(told, list):
+    found = first(keys(told), ANSWER_LIST)
+    if isinstance(found, dict):
+        return tuple([answer(question, None, value, ANSWERS, warn) for question, value in found.items()])
+    if not isinstance(found, list):
         return None
-    asked = [[first(keys(one), names) for names in (QUESTION, QUESTION_TYPE, VALUE)] for one in told]
-    return tuple([answer(question, word, value, kinds, warn) for question, word, value in asked])
+    asked = [[first(keys(one), names) for names in (QUESTION, QUESTION_TYPE, VALUE)] for one in found]
+    return tuple([answer(question, word, value, ANSWERS, warn) for question, word, value in asked])
