@@ -82,18 +82,19 @@ class Guard:
     def __init__(self, allow: Sequence[Allowed] = ()) -> None:
         self._allow = tuple(allow)
 
-    def check(self, address: Address, port: int) -> None:
-        """Pass an address that may be dialled; raises EgressRefused for any other."""
+    def check(self, address: Address, port: int) -> Address:
+        """Pass an address that may be dialled, an IPv4-mapped one as the IPv4 address it is; raises EgressRefused."""
         if isinstance(address, IPv6Address):
             if address.scope_id is not None:
                 raise EgressRefused(f"{address} has a zone, which only this machine understands: never reached")
             address = address.ipv4_mapped or address
         if self._named(address, port):
-            return
+            return address
         if not public(address):
             raise EgressRefused(_refusal(address, port, "is not a public address"))
         if port in NOT_HTTP:
             raise EgressRefused(_refusal(address, port, "is the port of a service other than HTTP"))
+        return address
 
     def check_url(self, text: str) -> httpx.URL:
         """Pass a URL that may be configured, and read it.

@@ -1,6 +1,8 @@
 """httpx's transport over our own connections: every dial passes the guard, and only a checked address is dialled."""
 
 import asyncio
+import os
+import socket
 import ssl
 from collections import defaultdict
 from functools import cached_property
@@ -137,11 +139,9 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             found = [fixed] if fixed is not None else [address_of(a) for a in await self._resolve(host, port)]
         except OSError as error:
             raise httpx.ConnectError(f"{host} cannot be resolved: {_why(error)}") from None
-        for address in found:
-            self._guard.check(address, port)
         if not found:
             raise httpx.ConnectError(f"{host} cannot be resolved: it has no address")
-        return [str(address) for address in found]
+        return [str(self._guard.check(address, port)) for address in found]
 
     async def _connect(self, scheme: str, host: str, address: str, port: int) -> Wire:
         secure = scheme == "https"
@@ -189,5 +189,6 @@ def _why(error: OSError) -> str:
         return f"its certificate is not trusted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed ({error.reason or 'no reason given'})"
-    text = error.strerror or str(error) or type(error).__name__
-    return text.rpartition("] ")[2].partition(" (")[0]
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror or str(error) or type(error).__name__
+    return os.strerror(error.errno)

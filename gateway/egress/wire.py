@@ -1,6 +1,8 @@
 """One HTTP/1.1 connection: write a request, read its whole answer up to a cap."""
 
 import asyncio
+import select
+import sys
 from typing import cast
 
 import httptools
@@ -69,13 +71,24 @@ class Wire(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Say whether the last exchange left the connection fit for another."""
-        return self._keep and not self.closed
+        return self._keep and not self.closed and not self._readable()
 
     def abort(self) -> None:
         """Close at once."""
         self.closed = True
         if self._transport is not None:
             self._transport.abort()
+
+    def _readable(self) -> bool:
+        """Say whether something lies in the socket that the event loop has not told us yet: an end, most likely."""
+        if self._transport is None or sys.platform == "win32":  # no poll there
+            return False
+        descriptor = self._transport.get_extra_info("socket").fileno()
+        if descriptor < 0:  # closed, and not yet said so
+            return True
+        waiting = select.poll()
+        waiting.register(descriptor, select.POLLIN)
+        return bool(waiting.poll(0))
 
     # --- what the event loop says ---
 

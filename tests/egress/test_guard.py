@@ -1,0 +1,222 @@
+"""Nothing leaves to an address that is not public, unless it is allowed by network and port."""
+
+import ipaddress
+from ipaddress import IPv4Address, IPv6Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config import Allowed
+from gateway.contract.errors import EgressRefused
+from gateway.egress import Egress
+from gateway.egress.guard import NOT_HTTP, Guard, literal, public
+
+LOOPBACK_SPELLINGS = (
+    "127.0.0.1",
+    "127.0.0.1.",
+    "127.1",
+    "127.0.1",
+    "2130706433",
+    "0x7f000001",
+    "0x7f.0.0.1",
+    "0x7F.1",
+    "0x7f.0x0.0x0.0x1",
+    "017700000001",
+    "0177.1",
+    "127.0.0.0x1",
+    "127.255.255.254",
+    "0",
+    "0.0.0.0",  # noqa: S104 -- refused here, not bound
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[0:0:0:0:0:ffff:7f00:0001]",
+    "[::127.0.0.1]",
+    "[::ffff:0:127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[64:ff9b:1::7f00:1]",
+    "[2002:7f00:1::]",
+    "[2001:0:7f00:1::]",
+    "[2001:4860::5efe:127.0.0.1]",
+    "[2001:4860::200:5efe:7f00:1]",
+)
+NOT_PUBLIC = (
+    "0.1.2.3",
+    "10.0.0.1",
+    "100.64.0.1",
+    "100.100.100.200",
+    "168.63.129.16",
+    "169.254.169.254",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.1",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.255",
+    "240.0.0.1",
+    "255.255.255.255",
+    "[fe80::1]",
+    "[fec0::1]",
+    "[fc00::1]",
+    "[fd00:ec2::254]",
+    "[ff02::1]",
+    "[ff0e::1]",
+    "[64:ff9b::8.8.8.8]",
+    "[64:ff9b:1::8.8.8.8]",
+    "[2002:808:808::1]",
+    "[2001::1]",
+    "[2001:db8::1]",
+    "[3fff::1]",
+    "[100::1]",
+    "[5f00::1]",
+    "[4000::1]",
+    "[::8.8.8.8]",
+)
+PUBLIC = ("1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "[2606:4700:4700::1111]", "[::ffff:8.8.8.8]")
+
+
+def allowed(text: str, port: int | None) -> Allowed:
+    return Allowed(ipaddress.ip_network(text), port)
+
+
+@pytest.mark.parametrize("host", [*LOOPBACK_SPELLINGS, *NOT_PUBLIC])
+def test_an_address_that_is_not_public_is_refused_in_every_spelling(host: str) -> None:
+    with pytest.raises(EgressRefused):
+        Egress().check_url(f"http://{host}:8080/hook")
+
+
+@pytest.mark.parametrize("host", PUBLIC)
+def test_a_public_address_may_be_reached(host: str) -> None:
+    Egress().check_url(f"https://{host}/hook")
+
+
+@pytest.mark.parametrize("host", ["[fe80::1%25eth0]", "[fe80::1%eth0]", "[2606:4700::1%251]"])
+def test_an_address_with_a_zone_is_refused_even_where_its_network_is_allowed(host: str) -> None:
+    with pytest.raises(EgressRefused, match="zone"):
+        Egress([allowed("::/0", None)]).check_url(f"http://{host}/")
+
+
+@pytest.mark.parametrize(
+    "host", ["1.2.3.4.5", "256.1.1.1", "4294967296", "0x100000000", "1.2.3.08", "0x", "[::g]", "[v1.x]", "%31.0.0.1"]
+)
+def test_what_looks_like_an_address_and_is_none_is_refused(host: str) -> None:
+    with pytest.raises(EgressRefused):
+        Egress([allowed("0.0.0.0/0", None)]).check_url(f"http://{host}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("ftp://example.com/", "https://"),
+        ("file:///etc/passwd", "https://"),
+        ("example.com/hook", "https://"),
+        ("", "https://"),
+        ("http:///hook", "no host"),
+        ("http:example.com", "no host"),
+        ("https://user@example.com/", "user"),
+        ("https://user:password@example.com/", "user"),
+        ("https://example.com\\@127.0.0.1/", "user"),
+        ("https://example.com/#part", "fragment"),
+        ("https://example.com/#", "fragment"),
+        ("https://example.com:0/", "port"),
+        ("https://example.com:65536/", "port"),
+        ("https://exa mple.com/", "neither"),
+        ("https://-.example.com/", "neither"),
+        ("https://a..b/", "neither"),
+        (f"https://{'a' * 64}.com/", "neither"),
+        (f"https://{'a.' * 127}com/", "neither"),
+        ("https://example.com/\r\nx: y", "read"),
+        ("https://[::1/", "read"),
+        ("http://\uff11\uff12\uff17.0.0.1/", "read"),
+    ],
+)
+def test_a_url_that_cannot_be_delivered_to_is_refused_with_the_reason(url: str, words: str) -> None:
+    with pytest.raises(EgressRefused, match=words):
+        Egress().check_url(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com", "https://b\u00fccher.example/x?y=z", "http://a_b.example.:8443/"]
+)
+def test_a_name_may_be_configured_before_anyone_knows_its_addresses(url: str) -> None:
+    Egress().check_url(url)
+
+
+def test_a_refusal_names_address_port_and_setting_and_nothing_of_the_path() -> None:
+    with pytest.raises(EgressRefused) as refused:
+        Egress().check_url("http://127.0.0.1:9000/token-in-the-path")
+    assert "127.0.0.1 port 9000" in str(refused.value)
+    assert "GATEWAY_EGRESS_ALLOW" in str(refused.value)
+    assert "127.0.0.1/32:9000" in str(refused.value)
+    assert "token-in-the-path" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"]
+)
+def test_what_is_allowed_is_the_address_however_it_is_spelled(host: str) -> None:
+    egress = Egress([allowed("127.0.0.1/32", 9000)])
+    egress.check_url(f"http://{host}:9000/")
+    with pytest.raises(EgressRefused):
+        egress.check_url(f"http://{host}:9001/")
+
+
+def test_an_allowed_network_without_a_port_allows_every_port() -> None:
+    egress = Egress([allowed("10.1.0.0/16", None)])
+    egress.check_url("http://10.1.2.3:25/")
+    with pytest.raises(EgressRefused):
+        egress.check_url("http://10.2.0.1:80/")
+
+
+@pytest.mark.parametrize("port", [22, 25, 6379, 5432])
+def test_ports_of_other_services_are_refused_on_public_addresses_unless_allowed(port: int) -> None:
+    with pytest.raises(EgressRefused, match="service other than HTTP"):
+        Egress().check_url(f"http://8.8.8.8:{port}/")
+    Egress([allowed("8.8.8.8/32", port)]).check_url(f"http://8.8.8.8:{port}/")
+
+
+def test_ports_where_http_is_at_home_are_not_refused() -> None:
+    assert not NOT_HTTP & {80, 443, 3000, 5000, 8000, 8080, 8443, 9000}
+
+
+@given(st.ip_addresses(v=4))
+def test_no_ipv4_address_that_python_calls_private_is_public(address: IPv4Address) -> None:
+    assert not public(address) or address.is_global
+
+
+@given(st.ip_addresses(v=6))
+def test_no_ipv6_address_that_python_calls_private_is_public(address: IPv6Address) -> None:
+    assert not public(address) or address.is_global
+
+
+@given(st.ip_addresses(v=4), st.sampled_from(["64:ff9b::", "64:ff9b:1::", "2002::", "2001::", "::", "::ffff:0:0:0"]))
+def test_no_ipv6_address_that_carries_an_ipv4_address_is_public(inner: IPv4Address, prefix: str) -> None:
+    shift = 80 if prefix == "2002::" else 0
+    assert not public(IPv6Address(int(IPv6Address(prefix)) | int(inner) << shift))
+
+
+@given(st.ip_addresses(v=4), st.sampled_from(["{}", "0x{:x}", "0{:o}"]), st.integers(0, 3))
+def test_every_numeric_spelling_is_read_as_the_address_it_dials(inner: IPv4Address, form: str, dots: int) -> None:
+    rest = int(inner)
+    parts = []
+    for index in range(dots):
+        shift = 8 * (3 - index)
+        parts.append(form.format(rest >> shift))
+        rest &= (1 << shift) - 1
+    assert literal(".".join([*parts, form.format(rest)])) == inner
+
+
+@given(st.ip_addresses(v=4))
+def test_a_mapped_address_is_judged_as_the_ipv4_address_it_is(inner: IPv4Address) -> None:
+    guard = Guard([allowed(f"{inner}/32", 8080)])
+    assert guard.check(IPv6Address(f"::ffff:{inner}"), 8080) == inner
