@@ -1,15 +1,15 @@
 """Every error the gateway raises on purpose, and what happens next.
 
-    GatewayError
-     +-- NotUnderstood          the receipt is quarantined, visible, retried after a plugin fix
-     +-- ProviderApiError       a provider's API did not do what was asked
-     |    +-- ApiUnavailable    429, 5xx, no answer: asked again later, nothing changes
-     |    +-- CredentialRefused 401, 403: the connection is broken until the operator gives another credential
-     |    +-- WebhookLimit      the account has no room for one more webhook: the operator frees a place
-     |    +-- ApiRefused        any other refusal: shown to the operator in the provider's words
-     +-- StoreUnavailable       503 with Retry-After: the caller sends again
-     +-- EgressRefused          the address may not be reached: the attempt fails and says which address
-     +-- ConfigurationError     the gateway does not start: the message names the setting
+GatewayError
+ +-- NotUnderstood          the receipt is quarantined, visible, retried after a plugin fix
+ +-- ProviderApiError       a provider's API did not do what was asked
+ |    +-- ApiUnavailable    429, 5xx, no answer: asked again later, nothing changes
+ |    +-- CredentialRefused 401, 403: the connection is broken until the operator gives another credential
+ |    +-- WebhookLimit      the account has no room for one more webhook: the operator frees a place
+ |    +-- ApiRefused        any other refusal: shown to the operator in the provider's words
+ +-- StoreUnavailable       503 with Retry-After: the caller sends again
+ +-- EgressRefused          the address may not be reached: the attempt fails and says which address
+ +-- ConfigurationError     the gateway does not start: the message names the setting
 """
 
 __all__ = [
@@ -38,13 +38,17 @@ class NotUnderstood(GatewayError):
 
 
 class ProviderApiError(GatewayError):
-    """Carry a provider's refusal: `status` is the HTTP status, 0 when no answer came."""
+    """Carry a provider's refusal: `status` is the HTTP status, 0 when no answer came.
 
-    def __init__(self, words: str, *, status: int = 0, retry_after: float | None = None) -> None:
+    `reached` False: the request certainly never got there, so nothing can have been done.
+    """
+
+    def __init__(self, words: str, *, status: int = 0, retry_after: float | None = None, reached: bool = True) -> None:
         super().__init__(words)
         self.words = words
         self.status = status
         self.retry_after = retry_after
+        self.reached = reached
 
 
 class ApiUnavailable(ProviderApiError):

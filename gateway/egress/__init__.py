@@ -126,7 +126,8 @@ class _ProviderHttp:
                 method, self._base + path, params=query, content=body, headers=headers, timeout=self._timeout
             )
         except httpx.HTTPError as error:
-            raise ApiUnavailable(f"no answer: {error}") from None
+            reached = not isinstance(error, httpx.ConnectError)
+            raise ApiUnavailable(f"no answer: {error}", reached=reached) from None
         if not response.extensions["whole"]:
             raise ApiUnavailable("its answer is too large", status=response.status_code)
         return judge(response.status_code, response.headers.get("retry-after"), response.content)
