@@ -93,7 +93,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         wires = self._idle.get(origin)
         while wires:
             since, wire = wires.pop()  # the newest: the others grow old and are swept
-            if wire.reusable and self._now() - since < IDLE_SECONDS:
+            if wire.reusable and wire.silent and self._now() - since < IDLE_SECONDS:
                 return wire
             wire.abort()
         return None

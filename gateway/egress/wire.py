@@ -71,7 +71,7 @@ class Wire(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Say whether the last exchange left the connection fit for another."""
-        return self._keep and not self.closed and not self._readable()
+        return self._keep and not self.closed
 
     def abort(self) -> None:
         """Close at once."""
@@ -79,16 +79,17 @@ class Wire(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def _readable(self) -> bool:
-        """Say whether something lies in the socket that the event loop has not told us yet: an end, most likely."""
+    @property
+    def silent(self) -> bool:
+        """Say whether nothing lies in the socket that the event loop has not told us yet: an end, most likely."""
         if self._transport is None or sys.platform == "win32":  # no poll there
-            return False
+            return True
         descriptor = self._transport.get_extra_info("socket").fileno()
         if descriptor < 0:  # closed, and not yet said so
-            return True
+            return False
         waiting = select.poll()
         waiting.register(descriptor, select.POLLIN)
-        return bool(waiting.poll(0))
+        return not waiting.poll(0)
 
     # --- what the event loop says ---
 
