@@ -17,6 +17,8 @@ from gateway.contract.signatures import Hmac, Unsigned
 
 T = TypeVar("T")
 
+_NOT_FOUND = 404
+
 # --- nouns ---------------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +154,15 @@ class Http(Protocol):
 
         Raises ApiUnavailable, CredentialRefused or ApiRefused for anything but a 2xx (see `judge`).
         """
+
+
+async def discard(http: Http, path: str) -> None:
+    """DELETE what is at `path`; what is gone already (404) is done."""
+    try:
+        await http.request("DELETE", path)
+    except ApiRefused as refusal:
+        if refusal.status != _NOT_FOUND:
+            raise
 
 
 # --- verbs ---------------------------------------------------------------------------------------------------------
