@@ -48,6 +48,9 @@ def show_connection(wishes: Wishes, connection: str) -> None:
 @click.pass_obj
 def remove_connection(wishes: Wishes, connection: str) -> None:
     """Remove a connection, and its webhook at the provider. Its URL is dead at once."""
-    with wishes.gateway() as gateway:
-        answer = gateway.delete(f"/v1/connections/{segment(connection)}")
-    wishes.answer(answer, lambda _: show.say(f"Removed {show.clean(connection)}."))
+    name = show.clean(connection)
+    wishes.remove(
+        f"/v1/connections/{segment(connection)}",
+        f"Removed {name}.",
+        f"{name} takes no calls any more. Its provider does not answer: its webhook goes as soon as it does.",
+    )

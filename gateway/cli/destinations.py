@@ -5,7 +5,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.cli import show
-from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
+from gateway.cli.reach import Failed, ListGroup, Wishes, common, paging, segment
 from gateway.cli.show import Column
 
 COLUMNS = (
@@ -111,10 +111,12 @@ def rotate_secret(wishes: Wishes, destination: str) -> None:
 @common
 @click.pass_obj
 def test_destination(wishes: Wishes, destination: str) -> None:
-    """Send a gateway.test event."""
+    """Send a gateway.test event now, and say what came back; fails when it was not delivered."""
     with wishes.gateway() as gateway:
         answer = gateway.post(f"/v1/destinations/{segment(destination)}/test")
-    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+    wishes.answer(answer, show.print_details)
+    if not answer["delivered"]:
+        raise Failed(f"not delivered: {answer['error'] or answer['status']}: put the consumer right and test again")
 
 
 @destinations.command("remove")
@@ -123,9 +125,7 @@ def test_destination(wishes: Wishes, destination: str) -> None:
 @click.pass_obj
 def remove_destination(wishes: Wishes, destination: str) -> None:
     """Remove a destination; what waited for it is skipped."""
-    with wishes.gateway() as gateway:
-        answer = gateway.delete(f"/v1/destinations/{segment(destination)}")
-    wishes.answer(answer, lambda _: show.say(f"Removed {show.clean(destination)}."))
+    wishes.remove(f"/v1/destinations/{segment(destination)}", f"Removed {show.clean(destination)}.")
 
 
 def _act(wishes: Wishes, destination: str, verb: str, done: str) -> None:

@@ -58,6 +58,4 @@ def _print_key(key: Any) -> None:
 @click.pass_obj
 def revoke_key(wishes: Wishes, key: str) -> None:
     """Revoke a key at once."""
-    with wishes.gateway() as gateway:
-        answer = gateway.delete(f"/v1/keys/{segment(key)}")
-    wishes.answer(answer, lambda _: show.say(f"Revoked {show.clean(key)}."))
+    wishes.remove(f"/v1/keys/{segment(key)}", f"Revoked {show.clean(key)}.")

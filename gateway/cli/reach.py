@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote, urlsplit
@@ -37,17 +38,20 @@ class Gateway:
 
     def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Ask for something; query values of None are left out."""
-        return self._call("GET", path, query={k: v for k, v in (query or {}).items() if v not in (None, ())})
+        given = {name: value for name, value in (query or {}).items() if value is not None}
+        return self._call("GET", path, query=given)[1]
 
     def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Make something, or have something done."""
-        return self._call("POST", path, body=body)
+        return self._call("POST", path, body=body)[1]
 
-    def delete(self, path: str) -> Any:
-        """Remove something."""
-        return self._call("DELETE", path)
+    def delete(self, path: str) -> bool:
+        """Remove something; False when the gateway goes on with it by itself."""
+        return self._call("DELETE", path)[0] != HTTPStatus.ACCEPTED
 
-    def _call(self, method: str, path: str, *, query: Any = None, body: Mapping[str, Any] | None = None) -> Any:
+    def _call(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+    ) -> tuple[int, Any]:
         from gateway.egress import ClientError  # noqa: PLC0415 -- loads the HTTP client: not for --help
 
         try:
@@ -56,7 +60,7 @@ class Gateway:
             raise Failed(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
         value = _decoded(answer.content)
         if answer.is_success and value is not None:
-            return value
+            return answer.status_code, value
         if not isinstance(value, dict) or "title" not in value:
             raise Failed(
                 f"{self._url} answers {answer.status_code}, but not as a gateway does: check --url or GATEWAY_URL"
@@ -66,9 +70,9 @@ class Gateway:
 
 
 def _decoded(content: bytes) -> Any:
-    """Read an answer; an empty one (nothing left to say) is an empty object, an unreadable one None."""
+    """Read an answer; one that says nothing is an empty object, an unreadable one None."""
     try:
-        return msgspec.json.decode(content) if content else {}
+        return {} if content in (b"", b"null") else msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
 
@@ -153,7 +157,13 @@ class Wishes:
     def one(self, path: str) -> None:
         """Print one thing."""
         with self.gateway() as gateway:
-            self.answer(gateway.get(path), lambda item: show.console().print(show.details(item)))
+            self.answer(gateway.get(path), show.print_details)
+
+    def remove(self, path: str, done: str, going_on: str = "") -> None:
+        """Remove one thing and say so: in the words of `going_on` when the gateway still works on it."""
+        with self.gateway() as gateway:
+            finished = gateway.delete(path)
+        self.answer({}, lambda _: show.say(done if finished else going_on))
 
 
 def _page(

@@ -116,6 +116,11 @@ def details(item: Mapping[str, Any]) -> Table:
     return grid
 
 
+def print_details(item: Mapping[str, Any]) -> None:
+    """Print one item."""
+    console().print(details(item))
+
+
 def _flat(value: object, name: str) -> Iterator[tuple[str, object]]:
     inner: Iterator[tuple[Any, Any]] | None = None
     if isinstance(value, Mapping) and value:

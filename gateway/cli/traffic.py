@@ -124,7 +124,7 @@ def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None) -
             answer = gateway.post("/v1/deliveries/retry", {"status": status})
         else:
             answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
-    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+    wishes.answer(answer, show.print_details)
 
 
 # --- quarantine ----------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ def retry_quarantined(wishes: Wishes, receipt: str | None, everything: bool) -> 
             answer = gateway.post("/v1/quarantine/retry", {})
         else:
             answer = gateway.post(f"/v1/quarantine/{segment(receipt)}/retry")
-    wishes.answer(answer, lambda answer: show.console().print(show.details(answer)))
+    wishes.answer(answer, show.print_details)
 
 
 @quarantine.command("discard")
@@ -177,6 +177,4 @@ def retry_quarantined(wishes: Wishes, receipt: str | None, everything: bool) -> 
 @click.pass_obj
 def discard_quarantined(wishes: Wishes, receipt: str) -> None:
     """Give a receipt up: its bytes go, and a later copy is a duplicate."""
-    with wishes.gateway() as gateway:
-        answer = gateway.delete(f"/v1/quarantine/{segment(receipt)}")
-    wishes.answer(answer, lambda _: show.say(f"Discarded {show.clean(receipt)}."))
+    wishes.remove(f"/v1/quarantine/{segment(receipt)}", f"Discarded {show.clean(receipt)}.")

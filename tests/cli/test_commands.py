@@ -27,12 +27,14 @@ def page(item: Any) -> dict[str, Any]:
     return {"items": [item], "next": "cursor"}
 
 
+TRIAL = {"event": EVT, "delivered": True, "status": 204, "error": None, "duration_ms": 3}
+
 Case = tuple[str, str, str, Any, Any]
 """The command line, the call it must make (method, path, body), and the answer it gets."""
 
 COMMANDS: list[Case] = [
-    ("url", "GET", "/v1/url", None, {"inbound_url": INBOUND}),
-    ("url show", "GET", "/v1/url", None, {"inbound_url": INBOUND}),
+    ("url", "GET", "/v1/url", None, {"url": INBOUND}),
+    ("url show", "GET", "/v1/url", None, {"url": INBOUND}),
     ("providers", "GET", "/v1/providers", None, page(PROVIDER)),
     ("connections", "GET", "/v1/connections", None, page(CONNECTION)),
     ("connections list", "GET", "/v1/connections", None, page(CONNECTION)),
@@ -43,7 +45,7 @@ COMMANDS: list[Case] = [
     (f"destinations pause {DST}", "POST", f"/v1/destinations/{DST}/pause", None, DESTINATION),
     (f"destinations resume {DST}", "POST", f"/v1/destinations/{DST}/resume", None, DESTINATION),
     (f"destinations remove {DST}", "DELETE", f"/v1/destinations/{DST}", None, None),
-    (f"destinations test {DST}", "POST", f"/v1/destinations/{DST}/test", None, {"event": EVT}),
+    (f"destinations test {DST}", "POST", f"/v1/destinations/{DST}/test", None, TRIAL),
     (
         f"destinations rotate-secret {DST}", "POST", f"/v1/destinations/{DST}/rotate-secret", None,
         {"secret": "whsec_new"},
@@ -159,6 +161,20 @@ def test_an_id_is_one_segment_of_a_path(cli: Cli, standin: StandIn) -> None:
     assert standin.asked[0].path == "/v1/events/a%2Fb%3Fc%23d"
     assert cli("events", "show", "").status == 2
     assert cli("events", "show", "..").status == 2
+
+
+def test_a_test_that_was_not_delivered_fails(cli: Cli, standin: StandIn) -> None:
+    trial = {**TRIAL, "delivered": False, "status": None, "error": "connection refused"}
+    standin.answer("POST", f"/v1/destinations/{DST}/test", trial)
+    ended = cli("destinations", "test", DST, "--json")
+    assert (ended.status, ended.answer) == (1, trial)
+    assert ended.err == "gateway: not delivered: connection refused: put the consumer right and test again\n"
+
+
+def test_a_removal_that_goes_on_says_so(cli: Cli, standin: StandIn) -> None:
+    standin.answer("DELETE", f"/v1/connections/{CON}", None, 202)
+    assert "takes no calls any more" in cli("connections", "remove", CON).out
+    assert cli("connections", "remove", CON, "--json").answer == {}
 
 
 def test_what_was_given_up_or_removed_is_said(cli: Cli, standin: StandIn) -> None:
