@@ -1,0 +1,170 @@
+"""Feed step 3 with what is due: a lane for each destination, woken when anything changed or fell due."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from gateway.contract.errors import StoreUnavailable
+from gateway.pipeline.deliver import Door, Terms
+from gateway.pipeline.lane import Lane, Queue
+from gateway.store.model import Destination, Work
+from gateway.store.store import VersionConflict
+
+LOOK_SECONDS = 60.0
+"""The queue is looked at this often even if nobody says that it changed."""
+BREATH_SECONDS = 0.01
+"""The least time between two looks: busy lanes feed themselves, and our own commits ring the doorbell too."""
+BACK_OFF_SECONDS = (0.1, 5.0)
+"""The first and the longest wait before a loop that failed goes on."""
+SETTLE_SECONDS = 2.0
+"""How long, beyond the grace, the last results may take to be written."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Store(Queue, Protocol):
+    """What the dispatcher asks of the store."""
+
+    @property
+    def config_version(self) -> int: ...
+    async def due(self) -> Work: ...
+    async def changed(self, timeout: float) -> bool: ...  # noqa: ASYNC109 -- the store's own signature
+    async def destinations(self) -> list[Destination]: ...
+    async def put_destination(self, d: Destination, /) -> Destination: ...
+
+
+class Dispatcher:
+    """Deliver what is due, until stopped.
+
+    `schedule`: seconds before each retry. `timeout`: seconds for one attempt. `public_url`: where schemas are served.
+    """
+
+    def __init__(
+        self, store: Store, door: Door, *, schedule: Sequence[float], timeout: float, public_url: str = ""
+    ) -> None:
+        self._store = store
+        self._door = door
+        self._terms = Terms(schedule=tuple(schedule), timeout=timeout, public_url=public_url)
+        self._lanes: dict[int, Lane] = {}
+        self._running: dict[asyncio.Task[None], Lane] = {}
+        self._version: int | None = None
+        self._known: dict[int, Destination] = {}
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until `stop`. Outlives a store that is unavailable and errors of its own."""
+        try:
+            await self._supervise("dispatcher", self._look_out)
+        finally:
+            if not self._stopping.is_set():  # cancelled: nobody is left to settle what the lanes have in flight
+                for task in self._running:
+                    task.cancel()
+
+    async def stop(self, grace: float) -> None:
+        """Claim nothing more, wait up to `grace` seconds for what is in flight, give the rest back, settle all."""
+        self._stopping.set()
+        for lane in self._running.values():
+            lane.close()
+        await self._ended(grace)
+        for lane in self._running.values():
+            lane.interrupt()
+        await self._ended(SETTLE_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await self._ended(None)
+
+    async def _ended(self, timeout: float | None) -> None:  # noqa: ASYNC109 -- passed on to asyncio.wait
+        if self._running:
+            await asyncio.wait(self._running, timeout=timeout)
+
+    # --- looking out for work ---
+
+    async def _look_out(self) -> None:
+        stopping = asyncio.create_task(self._stopped())
+        try:
+            while not self._stopping.is_set():
+                await self._look(stopping)
+        finally:
+            stopping.cancel()
+
+    async def _stopped(self) -> bool:
+        return await self._stopping.wait()
+
+    async def _look(self, stopping: asyncio.Future[bool]) -> None:
+        """Wake the lanes that have work, then wait for the doorbell, the next due time or the end."""
+        changed: asyncio.Future[bool] = asyncio.ensure_future(self._store.changed(LOOK_SECONDS))
+        try:
+            await asyncio.sleep(0)  # it listens before we look, so that no change falls between the two
+            wait = await self._wake_lanes()
+            await asyncio.wait({changed, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            if changed.done():
+                changed.result()
+        finally:
+            changed.cancel()
+        await asyncio.sleep(BREATH_SECONDS)
+
+    async def _wake_lanes(self) -> float | None:
+        """Wake who has work; seconds until somebody else has."""
+        await self._refresh()
+        work = await self._store.due()
+        if self._stopping.is_set():
+            return None  # a lane that begins now would not be seen by `stop`
+        for number in work.destinations:
+            if number in self._known:
+                self._lane(number).wake()
+        return work.wait
+
+    async def _refresh(self) -> None:
+        version = self._store.config_version
+        if version == self._version:
+            return
+        self._known = {each.number: each for each in await self._store.destinations()}
+        self._version = version
+        for number, lane in list(self._lanes.items()):
+            if number in self._known:
+                lane.update(self._known[number])
+            else:
+                self._lanes.pop(number).close()
+
+    # --- lanes ---
+
+    def _lane(self, number: int) -> Lane:
+        lane = self._lanes.get(number)
+        if lane is None:
+            lane = Lane(self._known[number], self._store, self._door, self._terms, self._pause)
+            self._lanes[number] = lane
+            task = asyncio.create_task(self._supervise("lane", lane.run))
+            self._running[task] = lane
+            task.add_done_callback(self._running.pop)
+        return lane
+
+    async def _pause(self, gone: Destination) -> None:
+        """Pause a destination that answered 410, unless it was changed since: then the answer was not about it."""
+        while True:
+            current = {each.id: each for each in await self._store.destinations()}.get(gone.id)
+            if current is None or current.paused or current.url != gone.url:
+                return
+            try:
+                await self._store.put_destination(replace(current, paused=True, paused_reason="it answered 410 Gone"))
+            except VersionConflict:
+                continue
+            _log.warning("destination paused", destination=gone.id, reason="410 Gone")
+            return
+
+    async def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        """Run a loop to its end, and again whenever it fails, with growing pauses."""
+        pause, longest = BACK_OFF_SECONDS
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            try:
+                return await loop()
+            except StoreUnavailable as error:
+                _log.warning("store unavailable", loop=name, reason=str(error))
+            except Exception:  # noqa: BLE001 -- whatever it is, deliveries of all destinations must go on
+                _log.exception("loop failed", loop=name)
+            pause = min(pause * 2, longest) if clock() - began < longest else BACK_OFF_SECONDS[0]
+            await asyncio.sleep(pause)

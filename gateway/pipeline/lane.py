@@ -1,0 +1,219 @@
+"""One destination's own way out: nothing it does, or fails to do, takes a place from another destination."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from msgspec.structs import replace
+
+from gateway.pipeline.deliver import Door, Terms, deliver, failed
+from gateway.pipeline.retry import GONE
+from gateway.store.model import Claimed, Destination, Result
+
+MOST_IN_FLIGHT = 16
+FIRST_IN_FLIGHT = 4
+LEASE_MARGIN = 30.0
+"""Seconds a claim outlives the timeout, so that a result in time always finds its lease."""
+BURST_SECONDS = 0.1
+"""A `rate` may catch up at once with what it could not use for this long."""
+TOO_MANY, FIRST_SERVER_ERROR = 429, 500
+
+_log = structlog.get_logger(__name__)
+
+
+class Queue(Protocol):
+    """What a lane asks of the store."""
+
+    async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]: ...
+    async def settle(self, results: Sequence[Result]) -> None: ...
+
+
+class Pace:
+    """Keep to `rate` requests a second; None is no limit. Times are seconds on a monotonic clock."""
+
+    def __init__(self, rate: float | None, now: float) -> None:
+        self.rate = rate
+        self._spare = 1.0
+        self._at = now
+
+    def allowed(self, now: float) -> int:
+        """Say how many may go now."""
+        if self.rate is None:
+            return MOST_IN_FLIGHT
+        self._spare = min(self._spare + (now - self._at) * self.rate, max(1.0, self.rate * BURST_SECONDS))
+        self._at = now
+        return int(self._spare)
+
+    def take(self, count: int) -> None:
+        """Count what went."""
+        self._spare -= count
+
+    def wait(self) -> float:
+        """Say how many seconds until one more may go."""
+        return 0.0 if self.rate is None else max(0.0, (1 - self._spare) / self.rate)
+
+
+class Lane:
+    """Claim, send and settle for one destination, 1 to 16 at a time.
+
+    What finishes while one commit is under way is settled by the next, together with the claim for the places that
+    became free: so the batches grow with the load, and nothing waits for a batch to fill.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        queue: Queue,
+        door: Door,
+        terms: Terms,
+        retire: Callable[[Destination], Awaitable[None]],
+    ) -> None:
+        self.destination = destination
+        self._queue = queue
+        self._door = door
+        self._terms = terms
+        self._retire = retire
+        self._window = FIRST_IN_FLIGHT
+        self._pace = Pace(destination.rate, time.monotonic())
+        self._sending: dict[asyncio.Task[Result], Claimed] = {}
+        self._finished: list[Result] = []
+        self._gone: Destination | None = None
+        self._hungry = True
+        self._open = True
+        self._bell = asyncio.Event()
+
+    # --- what the dispatcher says ---
+
+    def wake(self) -> None:
+        """Say that something is due."""
+        self._hungry = True
+        self._bell.set()
+
+    def update(self, destination: Destination) -> None:
+        """Go on with a changed configuration; what is in flight ends with the old one."""
+        if destination.rate != self._pace.rate:
+            self._pace = Pace(destination.rate, time.monotonic())
+        self.destination = destination
+        self._bell.set()
+
+    def close(self) -> None:
+        """Claim nothing more; `run` ends when all that is in flight is settled."""
+        self._open = False
+        self._bell.set()
+
+    def interrupt(self) -> None:
+        """Give up what is in flight: nobody knows whether it arrived, so it is due again at once."""
+        for task in self._sending:
+            task.cancel()
+
+    async def run(self) -> None:
+        """Work until closed and empty. Raises StoreUnavailable; can be called again, nothing is lost."""
+        while self._open or self._sending or self._finished:
+            self._bell.clear()
+            if not await self._round():
+                await self._rest()
+
+    # --- one commit ---
+
+    async def _round(self) -> bool:
+        """Settle what finished and claim for the free places, in one commit; False when there is neither."""
+        if self._gone is not None:
+            await self._retire(self._gone)
+            self._gone = None
+        room = self._room()
+        if not self._finished and not room:
+            return False
+        outcomes = await asyncio.gather(self._settle(), self._claim(room), return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
+        return True
+
+    def _room(self) -> int:
+        """Say how many may be claimed: never more than are sent at once. A settled head makes its follower due."""
+        if not self._claiming or not (self._hungry or self._finished):
+            return 0
+        return max(0, min(self._window - len(self._sending), self._pace.allowed(time.monotonic())))
+
+    @property
+    def _claiming(self) -> bool:
+        return self._open and self._gone is None and not self.destination.paused
+
+    async def _settle(self) -> None:
+        results, self._finished = self._finished, []
+        if not results:
+            return
+        try:
+            await self._queue.settle(results)
+        except BaseException:
+            self._finished[:0] = results
+            raise
+
+    async def _claim(self, room: int) -> None:
+        if not room:
+            return
+        self._hungry = False  # before asking: what becomes due meanwhile sets it again
+        try:
+            claimed = await self._queue.claim(self.destination.number, room, self._terms.timeout + LEASE_MARGIN)
+        except BaseException:
+            self._hungry = True
+            raise
+        self._hungry |= len(claimed) == room
+        self._pace.take(len(claimed))
+        for each in claimed:
+            if self._claiming:
+                self._send(each)
+            else:
+                self._finished.append(self._unsent(each))
+
+    async def _rest(self) -> None:
+        """Wait for the bell, or until the rate lets one more go."""
+        limited = self._claiming and self._hungry and len(self._sending) < self._window
+        try:
+            async with asyncio.timeout(self._pace.wait() if limited else None):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+
+    # --- one delivery ---
+
+    def _send(self, claimed: Claimed) -> None:
+        task = asyncio.create_task(deliver(claimed, self.destination, self._door, self._terms))
+        self._sending[task] = claimed
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Result]) -> None:
+        claimed = self._sending.pop(task)
+        result = self._result(task, claimed)
+        self._adapt(result)
+        self._finished.append(result)
+        if result.status == GONE and not self.destination.paused:
+            self._gone = self.destination
+        if result.outcome == "dead":
+            _log.warning("delivery dead", event=claimed.event_id, destination=self.destination.id, error=result.error)
+        self._bell.set()
+
+    def _result(self, task: asyncio.Task[Result], claimed: Claimed) -> Result:
+        if task.cancelled():
+            return replace(self._unsent(claimed), outcome="retry", error="the gateway stopped before an answer came")
+        error = task.exception()
+        if error is not None:  # one event that cannot be sent must neither end the lane nor be tried for ever
+            _log.error("delivery broke", event=claimed.event_id, destination=self.destination.id, exc_info=error)
+            return failed(claimed, self._terms, f"the gateway failed: {type(error).__name__}")
+        return task.result()
+
+    def _adapt(self, result: Result) -> None:
+        """Send one more at once after a success, half as many after a sign of trouble."""
+        status = result.status
+        if result.outcome == "delivered":
+            self._window = min(MOST_IN_FLIGHT, self._window + 1)
+        elif status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
+            self._window = max(1, self._window // 2)
+
+    def _unsent(self, claimed: Claimed) -> Result:
+        now = int(self._terms.clock() * 1000)
+        return Result(
+            delivery=claimed.delivery, attempt=claimed.attempt, outcome="released", started_at=now, duration_ms=0
+        )
