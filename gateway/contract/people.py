@@ -16,7 +16,7 @@ PARTS: Mapping[str, str] = {
     **dict.fromkeys(("timezone", "timeZone", "time_zone"), "timezone"),
     **dict.fromkeys(("locale", "language"), "locale"),
 }
-"""Which part of a person a key holds. Of two keys for one part the first that says something counts."""
+"""Which part of a person a key holds; of several keys for one part the first in this table that says something."""
 
 _LONGEST = 64
 
@@ -26,10 +26,9 @@ def person(value: object, warn: Warn) -> Person | None:
     if isinstance(value, str):
         said = text(value)
         return (Person(email=said) if "@" in said else Person(name=said)) if said else None
-    parts: dict[str, str] = {}
-    for key, stated in keys(value).items():
-        part = PARTS.get(key)
-        if part and part not in parts and (said := identifier(stated)):
+    stated, parts = keys(value), dict[str, str]()
+    for key, part in PARTS.items():
+        if key in stated and part not in parts and (said := identifier(stated[key])):
             parts[part] = said
     timezone, unclear = zone(parts.pop("timezone", None))
     if unclear:
