@@ -5,7 +5,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.cli import show
-from gateway.cli.reach import Gateway, ListGroup, Wishes, common
+from gateway.cli.reach import Failed, Gateway, ListGroup, Wishes, common
 from gateway.cli.show import Column
 from gateway.cli.source import SOURCES, Sources
 from gateway.cli.source import credentials as read_credentials
@@ -111,7 +111,16 @@ def connect(
     with wishes.gateway() as gateway:
         if not no_register and Sources.can_ask():
             _ask_for_missing(gateway, provider, body["credentials"], sources)
-        wishes.answer(gateway.post("/v1/connections", body), _print_connected)
+        wishes.answer(_connected(gateway, body), _print_connected)
+
+
+def _connected(gateway: Gateway, body: dict[str, Any]) -> Any:
+    try:
+        return gateway.post("/v1/connections", body)
+    except Failed as refusal:
+        option = {"credentials": "--credential NAME=SOURCE", "settings": "--set NAME=VALUE"}
+        given = option.get(str(refusal).partition(".")[0]) if "required" in str(refusal) else None
+        raise (Failed(f"{refusal}: give it with {given}") if given else refusal) from None
 
 
 def _ask_for_missing(gateway: Gateway, provider: str, credentials: dict[str, str], sources: Sources) -> None:

@@ -167,3 +167,11 @@ def test_a_refusal_is_one_line_in_the_providers_words_without_our_secret(cli: Cl
     ended = cli("connect", "harmonizely", "--credential", "api_key=env:K", K=SECRET)
     assert ended.status == 1
     assert ended.err == "gateway: harmonizely: key *** is not valid at all\n"
+
+
+def test_what_is_missing_is_named_with_the_option_that_gives_it(cli: Cli, standin: StandIn) -> None:
+    standin.problem("POST", "/v1/connections", 400, "credentials.api_key: required")
+    ended = cli("connect", "harmonizely")
+    assert ended.err == "gateway: credentials.api_key: required: give it with --credential NAME=SOURCE\n"
+    standin.problem("POST", "/v1/connections", 400, "settings.site: required")
+    assert cli("connect", "harmonizely").err == "gateway: settings.site: required: give it with --set NAME=VALUE\n"

@@ -1,7 +1,9 @@
 """How the demo is told to people, and to programs."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from rich.table import Table
 from rich.text import Text
 
 from gateway.cli import show
@@ -9,47 +11,51 @@ from gateway.cli.demo.consumer import Got
 from gateway.cli.demo.play import Outcome, Said
 
 REMARK = {
-    "forged": "the same call, signed with a guess",
-    "repeated": "the same call once more",
+    "forged": "Somebody forges the next call, and has to guess the secret",
+    "repeated": "The vendor sends the same call once more",
 }
 
 
 def tell(outcome: Outcome, wrongs: list[str]) -> None:
     """Print what each vendor sent, what the gateway answered, and what the consumer got."""
-    screen = show.console()
     by_id = {got.webhook_id: got for got in outcome.got}
-    screen.print(Text("Three kinds of calls come in on one URL; one kind of event comes out.\n"))
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
     for one in outcome.said:
-        screen.print(_call(one))
-        screen.print(_result(one, [by_id[event] for event in one.answer.get("events", ()) if event in by_id]))
+        arrived = [by_id[event] for event in one.answer.get("events", ()) if event in by_id]
+        grid.add_row(show.clean(one.provider), Text("\n").join([*_call(one), *_arrivals(one, arrived)]))
+    screen = show.console()
+    screen.print(Text("Each vendor calls the one inbound URL in its own words; the consumer gets one kind of event.\n"))
+    screen.print(grid)
     screen.print(_summary(outcome, wrongs))
 
 
-def _call(one: Said) -> Text:
-    text = Text(f"{show.clean(one.vendor)[:22]:<23}", style="bold")
-    text.append(f"{show.clean(one.word)}  ", style="cyan")
-    text.append(show.clean(REMARK.get(one.kind, one.title)), style="not bold")
-    return text
-
-
-def _result(one: Said, got: list[Got]) -> Text:
+def _call(one: Said) -> Iterator[Text]:
+    yield Text(show.clean(REMARK.get(one.kind, one.title)))
     word = one.answer.get("status")
     answer = f"{one.status} {word if isinstance(word, str) else show.clean(one.answer.get('title'))}"
-    text = Text(f"  -> {answer:<21}", style=show.STYLES.get(str(word), "red" if one.kind == "forged" else ""))
-    if one.kind == "sent" and got:
-        text.append(" -> ".join(["", *map(_event, got)]).strip(), style="default")
-    elif one.answer.get("reason"):
-        text.append(f" {show.clean(one.answer['reason'])}", style="default")
-    return text
+    said = Text(f"  {show.clean(one.word)} -> ")
+    said.append(answer, style=show.STYLES.get(str(word), "red" if one.kind == "forged" else ""))
+    if one.answer.get("reason"):
+        said.append(f": {show.clean(one.answer['reason'])}")
+    yield said
 
 
-def _event(got: Got) -> str:
-    origin = got.event.get("origin", {})
-    signed = "signed" if got.signed else "NOT SIGNED"
-    return (
-        f"{show.clean(got.event.get('type'))} of {show.clean(origin.get('provider'))}, "
-        f"{show.when(got.event.get('timestamp'))}, proven by {show.clean(origin.get('verification'))}, {signed}"
-    )
+def _arrivals(one: Said, arrived: list[Got]) -> Iterator[Text]:
+    if one.kind != "sent":
+        return
+    for got in arrived:
+        proof = show.clean(_origin(got).get("verification"))
+        signed = "signed" if got.signed else "NOT SIGNED"
+        yield Text(f"  => {show.clean(got.event.get('type'))}, {signed}", style="green" if got.signed else "red")
+        provider = show.clean(_origin(got).get("provider"))
+        yield Text(f"     from {provider} at {show.when(got.event.get('timestamp'))}, proven by {proof}", style="dim")
+
+
+def _origin(got: Got) -> dict[str, Any]:
+    origin = got.event.get("origin")
+    return origin if isinstance(origin, dict) else {}
 
 
 def _summary(outcome: Outcome, wrongs: list[str]) -> Text:

@@ -1,6 +1,7 @@
 """Who plays, and the play run from beginning to end."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Sequence
 
@@ -24,5 +25,6 @@ def run(cast: Sequence[Actor]) -> Outcome:
 
 async def _performed(cast: Sequence[Actor]) -> Outcome:
     performance = asyncio.ensure_future(perform(cast))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performance.cancel)
+    with contextlib.suppress(NotImplementedError):  # Windows has no such signals
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, performance.cancel)
     return await performance

@@ -58,9 +58,8 @@ async def gateway_process(directory: Path, ports: Sequence[int]) -> AsyncIterato
             stderr=log,
         )
         try:
-            output = await _started(process, data, log.name)
+            await _started(process, data, log.name)
             yield _line(data / URL_FILE), _line(data / ADMIN_KEY_FILE)
-            output.cancel()
         finally:
             await _stopped(process)
 
@@ -78,8 +77,8 @@ def _environment(data: Path, ports: Sequence[int]) -> dict[str, str]:
     }
 
 
-async def _started(process: asyncio.subprocess.Process, data: Path, log: str) -> asyncio.Task[bytes]:
-    """Wait for the first line of output, which a gateway prints once it accepts; the rest is read and dropped."""
+async def _started(process: asyncio.subprocess.Process, data: Path, log: str) -> None:
+    """Wait for the first line of output, which a gateway prints once it accepts."""
     assert process.stdout is not None  # it was asked for
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(START_SECONDS):
@@ -87,15 +86,15 @@ async def _started(process: asyncio.subprocess.Process, data: Path, log: str) ->
     if not (data / URL_FILE).exists():
         words = await asyncio.to_thread(Path(log).read_text, "utf-8", "replace")
         raise Failed(f"the demo's gateway did not start: {words[-500:].strip() or 'it says nothing'}")
-    return asyncio.create_task(process.stdout.read())
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(STOP_SECONDS):
-            await process.wait()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await process.wait()
     finally:
         if process.returncode is None:
             process.kill()
