@@ -1,0 +1,29 @@
+"""What all conformance classes need: the provider, and how one connection of it is set."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from gateway.contract.provider import Account, Inbound, Provider, Receipt
+from gateway.contract.testing.probing import CANARY
+
+AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+URL = f"https://gateway.example.com/in/{CANARY}"
+SECRET = "a-secret-of-some-length"  # noqa: S105 -- signs nothing but what the tests make
+
+
+class Suite:
+    provider: ClassVar[Provider]
+    settings: ClassVar[Mapping[str, Any]] = {}
+    webhook_ids: ClassVar[frozenset[str]] = frozenset()
+
+    def account(self) -> Account:
+        settings = msgspec.convert(self.settings, self.provider.settings)
+        return Account("con_test", None, settings, self.webhook_ids)
+
+    def receipt(self, body: bytes, content_type: str, headers: Mapping[str, str], at: datetime = AT) -> Receipt:
+        stated = {"content-type": content_type, "authorization": CANARY, **headers}
+        pairs = tuple((name, value.encode()) for name, value in stated.items())
+        return Receipt(self.account(), "token", Inbound(URL, pairs, body, at))
