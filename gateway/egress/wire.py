@@ -27,6 +27,10 @@ class WireAnswer(Struct, frozen=True):
     body: bytes
     whole: bool
 
+    def header(self, name: bytes) -> str | None:
+        """Read one header by its lower-case name; the first, when it is repeated."""
+        return next((value.decode("latin-1") for key, value in self.headers if key.lower() == name), None)
+
 
 class Wire(asyncio.Protocol):
     """Carry one exchange at a time. After a failed, cut or cancelled one the connection is gone."""

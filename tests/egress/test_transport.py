@@ -310,7 +310,7 @@ async def test_a_connection_that_the_server_closed_is_not_used(egress: Egress) -
 
 
 async def test_idle_connections_are_closed_after_a_while(egress: Egress, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.egress.transport.IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.egress.pool.IDLE_SECONDS", 0.05)
     async with listening() as sink:
         await egress.post(sink.url, DELIVERY, b"{}")
         await sink.until(lambda s: s.closed == 1)
