@@ -140,7 +140,7 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
     if meeting.invitee is None:
         warn("attendees_not_stated")
     attendees = [_person(person, warn) for person in (meeting.invitee, *(meeting.participants or ())) if person]
-    answers = [reading.answer(a.question_label, a.question_type, a.value, ANSWERS, warn) for a in meeting.answers or ()]
+    told = [(a.question_label, a.question_type, kept(a.value, MASKED)) for a in meeting.answers or ()]
     kind, start = meeting.event_type, utc(meeting.scheduled_at)
     return events.Booking(
         id=meeting.uuid,
@@ -155,7 +155,7 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
         utc_offset=reading.offset(meeting.scheduled_at),
         location=location,
         attendees=tuple(attendees) or None,
-        answers=None if meeting.answers is None else tuple(answers),
+        answers=None if meeting.answers is None else tuple([reading.answer(*a, ANSWERS, warn) for a in told]),
         notes=text(meeting.notes),
         payment=likely.payment(meeting.payment),
     )

@@ -94,8 +94,8 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def spelled(path: Path) -> str:
-    """Write a path for people, all items of a list as one: `data.answers[].value`."""
-    return "".join("[]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    """Write a path for people, all items of a list as one: `data.answers.*.value`."""
+    return ".".join("*" if isinstance(step, int) else step for step in path)
 
 
 def says_something(leaf: Any) -> bool:

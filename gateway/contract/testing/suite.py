@@ -23,7 +23,6 @@ class Suite:
         settings = msgspec.convert(self.settings, self.provider.settings)
         return Account("con_test", None, settings, self.webhook_ids)
 
-    def receipt(self, body: bytes, content_type: str, headers: Mapping[str, str], at: datetime = AT) -> Receipt:
-        stated = {"content-type": content_type, "authorization": CANARY, **headers}
-        pairs = tuple((name, value.encode()) for name, value in stated.items())
+    def receipt(self, body: bytes, headers: Mapping[str, str], at: datetime = AT) -> Receipt:
+        pairs = tuple((name, value.encode()) for name, value in {"authorization": CANARY, **headers}.items())
         return Receipt(self.account(), "token", Inbound(URL, pairs, body, at))

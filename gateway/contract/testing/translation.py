@@ -1,6 +1,6 @@
 """Translation: golden, pure, identified, tolerant, and with nothing lost or given away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
@@ -28,10 +28,10 @@ class Golden(JSONSnapshotExtension):
 
 class TranslationSuite(Suite):
     folder: ClassVar[Path]
-    headers: ClassVar[Mapping[str, Mapping[str, str]]] = {}
-    """Headers of single payload files, by file name without suffix; `*` for all."""
+    headers: ClassVar[Sequence[tuple[str, str]]] = ()
+    """What all calls come with. A file beside a payload, `case.headers`, holds a `name: value` a line for that case."""
     unread: ClassVar[Sequence[str]] = ()
-    """Paths in payloads that are dropped on purpose: `data.pretty_*`, `data.answers[].position`; all else counts."""
+    """Paths in payloads that are dropped on purpose: `data.pretty_*`, `data.answers.*.position`; all else counts."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         for fixture, files in (("payload", self.payloads()), ("refused", self.refusals())):
@@ -46,9 +46,11 @@ class TranslationSuite(Suite):
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def received(self, payload: Path, body: bytes | None = None, at: datetime = AT) -> Receipt:
-        headers = {**self.headers.get("*", {}), **self.headers.get(payload.stem, {})}
+        beside = payload.with_suffix(".headers")
+        own = beside.read_text().splitlines() if beside.exists() else []
+        headers = [*self.headers, *((name, value.strip()) for name, _, value in (line.partition(":") for line in own))]
         body = payload.read_bytes() if body is None else body
-        return self.receipt(body, probing.CONTENT_TYPES[payload.suffix], headers, at)
+        return self.receipt(body, {"content-type": probing.CONTENT_TYPES[payload.suffix], **dict(headers)}, at)
 
     def drafts(self, payload: Path, body: bytes | None = None, at: datetime = AT) -> Sequence[Draft]:
         return self.provider.translate(self.received(payload, body, at))
@@ -116,20 +118,25 @@ class TranslationSuite(Suite):
         assert len(stated) <= 1, "revision: stated for some bookings only"
 
     def test_every_value_counts_or_is_declared_unread(self) -> None:
-        seen: dict[str, bool] = {}
-        shown: set[str] = set()
+        counts, empty = self._weighed()
+        unread = {name for name in counts | empty if any(fnmatchcase(name, pattern) for pattern in self.unread)}
+        assert not [name for name in unread if counts.get(name)], "unread: these are read"
+        assert not [name for name in counts if not counts[name] and name not in unread], "lost: read or declare them"
+        silent = [name for name in empty if not any(f"{known}.".startswith(f"{name}.") for known in counts)]
+        assert not set(silent) - unread, "no payload says anything here: let one, or declare them unread"
+
+    def _weighed(self) -> tuple[dict[str, bool], dict[str, bool]]:
+        """Find what all payloads say: (paths with a value, and whether the value counts; paths that are empty)."""
+        counts: dict[str, bool] = {}
+        empty: dict[str, bool] = {}
         for payload in self.payloads():
             for path, leaf in probing.leaves(probing.taken_apart(payload.read_bytes(), payload.suffix)):
                 name = probing.spelled(path)
-                seen.setdefault(name, False)
-                if probing.says_something(leaf):
-                    shown.add(name)
-                    seen[name] = seen[name] or self._counts(payload, path, leaf)
-        dropped = {name for name in seen if any(fnmatchcase(name, pattern) for pattern in self.unread)}
-        silent = {name for name in seen if not any(s == name or s.startswith((f"{name}.", f"{name}[")) for s in shown)}
-        assert not [name for name in dropped if seen[name]], "unread: these are read"
-        assert not silent - dropped, "no payload says anything here: let one, or declare it unread"
-        assert not {name for name, counts in seen.items() if not counts} - dropped - silent, "lost: read or declare it"
+                if not probing.says_something(leaf):
+                    empty[name] = False
+                elif not self.provider.masked.intersection(path):
+                    counts[name] = counts.get(name, False) or self._counts(payload, path, leaf)
+        return counts, empty
 
     def _counts(self, payload: Path, path: probing.Path, leaf: Any) -> bool:
         """Say whether another value in this place makes another event; the id alone does not count."""
