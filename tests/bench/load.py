@@ -83,7 +83,8 @@ async def drive(url: str, requests: list[bytes], connections: int, expected: byt
     loop = asyncio.get_running_loop()
     began = time.perf_counter()
     callers = [
-        (await loop.create_connection(lambda: Caller(load), parts.hostname, parts.port))[1] for _ in range(connections)
+        (await loop.create_connection(lambda: Caller(load), str(parts.hostname), parts.port or 80))[1]
+        for _ in range(connections)
     ]
     await asyncio.gather(*(caller.done for caller in callers))
     took = time.perf_counter() - began
@@ -105,17 +106,21 @@ def request(url: str, body: bytes, *headers: tuple[str, str]) -> bytes:
     return f"POST {parts.path} HTTP/1.1\r\n{head}\r\n".encode() + body
 
 
-def bookings(url: str, secret: str, count: int, events_each: int = 1) -> list[bytes]:
-    """Write signed, distinct Harmonizely calls of 1.7 KB, `events_each` for each booking."""
-    template = json.dumps(_BOOKING).encode()
-    made = []
-    for number in range(count):
-        booking = uuid.uuid5(uuid.NAMESPACE_OID, f"booking {number // events_each}")
-        call = uuid.uuid4()
-        body = template.replace(b"{booking}", str(booking).encode(), 1).replace(b"{call}", str(call).encode(), 1)
-        signature = base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256)).decode()
-        made.append(request(url, body, ("user-agent", "Harmonizely"), ("webhook-signature", signature)))
-    return made
+def bookings(url: str, secret: str, count: int) -> list[bytes]:
+    """Write signed, distinct Harmonizely calls of 1.7 KB, one for each booking."""
+    return [signed(url, secret, meeting(str(uuid.uuid4()))) for _ in range(count)]
+
+
+def meeting(booking: str, word: str = "meetingScheduled") -> bytes:
+    """Write the body of one Harmonizely call about one booking; no two are the same."""
+    body = _TEMPLATE.replace(b"{booking}", booking.encode(), 1).replace(b"{call}", str(uuid.uuid4()).encode(), 1)
+    return body.replace(b"meetingScheduled", word.encode(), 1)
+
+
+def signed(url: str, secret: str, body: bytes) -> bytes:
+    """Write the request that Harmonizely makes of a body."""
+    signature = base64.b64encode(hmac.digest(secret.encode(), body, hashlib.sha256)).decode()
+    return request(url, body, ("user-agent", "Harmonizely"), ("webhook-signature", signature))
 
 
 _BOOKING = {
@@ -166,3 +171,4 @@ _BOOKING = {
     "event": "meetingScheduled",
     "uuid": "{call}",
 }
+_TEMPLATE = json.dumps(_BOOKING).encode()

@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from datetime import datetime
+from typing import Protocol
 
 import uvloop
 
@@ -45,10 +46,16 @@ class Sink:
         }
 
 
+class Takes(Protocol):
+    """What a consumer does with a request: head in lower case, and body."""
+
+    def take(self, head: bytes, body: bytes) -> None: ...
+
+
 class Consumer(asyncio.Protocol):
     """One connection from the gateway."""
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: Takes) -> None:
         self._sink = sink
         self._buffer = b""
 

@@ -1,0 +1,134 @@
+"""A gateway in a process of its own, on a directory that outlives it, and a consumer that keeps everything."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from standardwebhooks import Webhook
+
+from gateway.contract.events import AnyEvent, UnknownEvent, decode_event
+from tests.bench.sink import Consumer
+
+
+@dataclass
+class Gateway:
+    """One gateway. `start` and `kill` may take turns on the same directory."""
+
+    directory: Path
+    environment: dict[str, str] = field(default_factory=dict)
+    process: subprocess.Popen[str] | None = None
+    said: list[str] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return (self.directory / "gateway.url").read_text().strip()
+
+    @property
+    def key(self) -> str:
+        return (self.directory / "admin.key").read_text().strip()
+
+    @property
+    def log(self) -> Path:
+        """Everything it wrote to standard error, over all its lives."""
+        return self.directory.with_suffix(".log")
+
+    def start(self) -> "Gateway":
+        """Start, and return when it says that it is ready."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
+        settings = {"GATEWAY_DATA_DIR": str(self.directory), "GATEWAY_PORT": "0"} | self.environment
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateway", "serve"],
+                env=ours | settings,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            )
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.said.append(line)
+            if line.lstrip().startswith("data"):
+                return self
+        raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
+        """End the process and return its exit status."""
+        assert self.process is not None
+        assert self.process.stdout is not None
+        self.process.send_signal(how)
+        status = self.process.wait(30)
+        self.process.stdout.close()
+        self.process = None
+        return status
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        """Call the API; raises urllib.error.HTTPError for anything but a 2xx."""
+        asked = urllib.request.Request(
+            self.url + path,
+            None if body is None else json.dumps(body).encode(),
+            {"authorization": f"Bearer {self.key}", "content-type": "application/json"},
+            method=method,
+        )
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            said = answer.read()
+        return json.loads(said) if said else None
+
+
+@dataclass
+class Delivered:
+    """One request that a consumer took."""
+
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def event(self) -> AnyEvent | UnknownEvent:
+        return decode_event(self.body)
+
+
+class Collector:
+    """A consumer that answers 200 and keeps what it got, in order of arrival."""
+
+    def __init__(self) -> None:
+        self.got: list[Delivered] = []
+        self._rang = asyncio.Event()
+
+    async def listen(self) -> str:
+        """Listen on loopback and name the address."""
+        self._server = await asyncio.get_running_loop().create_server(lambda: Consumer(self), "127.0.0.1", 0)
+        return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/hooks"
+
+    def close(self) -> None:
+        self._server.close()
+
+    def take(self, head: bytes, body: bytes) -> None:
+        """Keep one request."""
+        lines = head.decode("latin-1").split("\r\n")[1:]
+        headers = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        self.got.append(Delivered(headers, body))
+        self._rang.set()
+
+    async def until(self, holds: Callable[[list[Delivered]], bool], seconds: float = 60.0) -> None:
+        """Wait until what was got is what is waited for; raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not holds(self.got):
+                self._rang.clear()
+                await self._rang.wait()
+
+    def check_signatures(self, secret: str) -> None:
+        """Verify every delivery as a consumer would, with the public library."""
+        for one in self.got:
+            Webhook(secret).verify(one.body, one.headers)
