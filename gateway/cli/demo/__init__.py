@@ -15,9 +15,9 @@ def demo(wishes: Wishes) -> None:
     Exits 0 only when the consumer got exactly what it should.
     """
     # Loads simulators and servers, which no other command needs.
-    from gateway.cli.demo import programme, run, verdict  # noqa: PLC0415 -- not for --help
+    from gateway.cli.demo import consumer, programme, run, verdict  # noqa: PLC0415 -- not for --help
 
-    outcome = run.run(run.actors())
+    outcome = run.run(run.actors(), consumer.Consumer())
     wrongs = verdict.wrongs(outcome)
     if wishes.as_json:
         show.print_json(programme.summary(outcome, wrongs))

@@ -67,9 +67,8 @@ class Outcome(Struct, frozen=True, kw_only=True):
     planned: int
 
 
-async def perform(actors: Sequence[Actor]) -> Outcome:
+async def perform(actors: Sequence[Actor], consumer: Consumer) -> Outcome:
     """Run the whole play on a temporary directory, and clear the stage whatever happens. Raises Failed."""
-    consumer = Consumer()
     async with contextlib.AsyncExitStack() as stack:
         directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-demo-"))
         sink = await stack.enter_async_context(served(consumer))
