@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from gateway.contract.errors import GatewayError
+
 # --- configuration rows --------------------------------------------------------------------------------------------
 
 ConnectionStatus = Literal["registering", "waiting", "active", "needs_repair", "broken", "removing"]
@@ -197,10 +199,15 @@ class Attempt(Struct, frozen=True, kw_only=True):
 
 
 class Claimed(Struct, frozen=True, kw_only=True):
-    """A delivery this process may try once, until its lease ends. `attempt` is the fence."""
+    """A delivery this process may try once, until its lease ends.
+
+    `attempt` is the fence and never starts over; `tries` counts from 1 since the latest retry or replay: which place on
+    the schedule this try has.
+    """
 
     delivery: int
     attempt: int
+    tries: int = 1
     event_id: str
     event_type: str
     body: bytes
@@ -228,3 +235,25 @@ class Work(Struct, frozen=True, kw_only=True):
 
     destinations: tuple[int, ...]
     wait: float | None
+
+
+# --- about the whole -----------------------------------------------------------------------------------------------
+
+
+class Counts(Struct, frozen=True, kw_only=True):
+    """Sums that add up: all receipts are understood, quarantined, held or discarded; all deliveries have one status.
+
+    `duplicates`: calls answered "duplicate". `deliveries`: by destination id and status, removed destinations too.
+    """
+
+    understood: int
+    quarantined: int
+    held: int
+    discarded: int
+    duplicates: int
+    events: int
+    deliveries: dict[tuple[str, DeliveryStatus], int]
+
+
+class VersionConflict(GatewayError):
+    """Say that somebody else changed the row since it was read: read it again, then change that."""

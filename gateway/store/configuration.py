@@ -1,0 +1,146 @@
+"""What the operator set up: connections, destinations, keys, tokens. Few rows, sealed whole, read whole."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from gateway.contract.errors import ConfigurationError
+from gateway.sealing import KeyRing, SealBroken
+from gateway.store.engines.engine import Row, Tx
+from gateway.store.model import Connection, Destination, Key, Token, VersionConflict
+from gateway.store.statements import Statement, load
+
+T = TypeVar("T", Connection, Destination, Key, Token)
+CANARY = b"booking-webhook-gateway"
+_sql = load("configuration")
+
+
+class Changed(NamedTuple):
+    """What a change answers, and the configuration's version after it."""
+
+    answer: Any
+    version: int
+
+
+class Configuration:
+    """The rows and their seals. Every change grows `head.config_version`, in its own transaction."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def connections(self, tx: Tx) -> list[Connection]:
+        rows = tx.run(_sql.connections)
+        return [replace(self._open(Connection, row), version=row[1], status=row[2]) for row in rows]
+
+    def destinations(self, tx: Tx) -> list[Destination]:
+        rows = tx.run(_sql.destinations)
+        return [
+            replace(self._open(Destination, row[1:]), number=row[0], version=row[2], paused=bool(row[3]))
+            for row in rows
+        ]
+
+    def keys(self, tx: Tx) -> list[Key]:
+        return [self._open(Key, row) for row in tx.run(_sql.keys)]
+
+    def tokens(self, tx: Tx) -> list[Token]:
+        return [self._open(Token, row) for row in tx.run(_sql.tokens)]
+
+    # --- changing: jobs --------------------------------------------------------------------------------------------
+
+    def put_connection(self, tx: Tx, items: Sequence[Connection]) -> list[Changed | Exception]:
+        return [self._put_connection(tx, item) for item in items]
+
+    def put_destination(self, tx: Tx, items: Sequence[Destination]) -> list[Changed | Exception]:
+        return [self._put_destination(tx, item) for item in items]
+
+    def put_key(self, tx: Tx, items: Sequence[Key]) -> list[Changed]:
+        return [self._put(tx, _sql.put_key, item) for item in items]
+
+    def put_token(self, tx: Tx, items: Sequence[Token]) -> list[Changed]:
+        return [self._put(tx, _sql.put_token, item) for item in items]
+
+    def remove_connection(self, tx: Tx, items: Sequence[str]) -> list[Changed]:
+        return [_remove(tx, _sql.remove_connection, id=item) for item in items]
+
+    def remove_destination(self, tx: Tx, items: Sequence[tuple[str, int]]) -> list[Changed]:
+        """Take a destination (id, and when) out of use; answer its number. Its deliveries are the queue's business."""
+        return [_remove(tx, _sql.remove_destination, id=item, now=now) for item, now in items]
+
+    def remove_key(self, tx: Tx, items: Sequence[str]) -> list[Changed]:
+        return [_remove(tx, _sql.remove_key, id=item) for item in items]
+
+    def remove_token(self, tx: Tx, items: Sequence[str]) -> list[Changed]:
+        return [_remove(tx, _sql.remove_token, id=item) for item in items]
+
+    # --- how -------------------------------------------------------------------------------------------------------
+
+    def _put_connection(self, tx: Tx, item: Connection) -> Changed | Exception:
+        sealed = self._seal(item)
+        if item.version:
+            rows = tx.run(_sql.change_connection, status=item.status, sealed=sealed, id=item.id, version=item.version)
+        else:
+            rows = tx.run(_sql.add_connection, id=item.id, status=item.status, sealed=sealed)
+        if not rows:
+            return VersionConflict(f"{item.id} was changed by somebody else")
+        return Changed(replace(item, version=rows[0][0]), bump(tx))
+
+    def _put_destination(self, tx: Tx, item: Destination) -> Changed | Exception:
+        sealed = self._seal(item)
+        paused = int(item.paused)
+        if item.version:
+            rows = tx.run(_sql.change_destination, paused=paused, sealed=sealed, id=item.id, version=item.version)
+        else:
+            rows = tx.run(_sql.add_destination, id=item.id, paused=paused, sealed=sealed)
+        if not rows:
+            return VersionConflict(f"{item.id} was changed by somebody else")
+        number, version = rows[0]
+        return Changed(replace(item, number=number, version=version), bump(tx))
+
+    def _put(self, tx: Tx, statement: Statement, item: Key | Token) -> Changed:
+        tx.run(statement, id=item.id, sealed=self._seal(item))
+        return Changed(None, bump(tx))
+
+    def _seal(self, item: Connection | Destination | Key | Token) -> bytes:
+        return self._keys.seal(msgspec.json.encode(item), _about(type(item), item.id))
+
+    def _open(self, kind: type[T], row: Row) -> T:
+        """Open a row that starts with its id and ends with its sealed column."""
+        return msgspec.json.decode(self._keys.unseal(row[-1], _about(kind, row[0])), type=kind)
+
+    # --- the canary ------------------------------------------------------------------------------------------------
+
+    def check_keys(self, tx: Tx) -> int:
+        """Refuse keys other than those that everything is sealed with; answer the configuration's version."""
+        ((sealed,),) = tx.run(_sql.canary)
+        if sealed is None:  # first start
+            tx.run(_sql.set_canary, sealed=self._keys.seal(CANARY, b"head"))
+        else:
+            self._try_canary(sealed)
+        version: int = tx.run(_sql.config_version)[0][0]
+        return version
+
+    def _try_canary(self, sealed: bytes) -> None:
+        try:
+            self._keys.unseal(sealed, b"head")
+        except SealBroken as error:
+            raise ConfigurationError(
+                "GATEWAY_SECRET_KEYS (or the key file) does not hold the key that this database is sealed with"
+            ) from error
+
+
+def _about(kind: type, row: str) -> bytes:
+    return f"{kind.__name__.lower()}s:{row}".encode()
+
+
+def _remove(tx: Tx, statement: Statement, **values: Any) -> Changed:
+    rows = tx.run(statement, **values)
+    return Changed(rows[0][0] if rows else None, bump(tx))
+
+
+def bump(tx: Tx) -> int:
+    version: int = tx.run(_sql.bump)[0][0]
+    return version

@@ -1,0 +1,50 @@
+"""What the store asks of a database."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+from gateway.store.statements import Statement
+
+A = TypeVar("A")
+R = TypeVar("R")
+Value = int | float | str | bytes | None
+Row = tuple[Any, ...]
+Clock = Callable[[], int]
+"""Epoch milliseconds (UTC); never goes back while the process runs."""
+
+
+class Tx(Protocol):
+    """One transaction."""
+
+    def run(self, statement: Statement, **values: Value | Sequence[Value]) -> list[Row]:
+        """Run once; a list of values stands for `(:names*)`."""
+
+    def many(self, statement: Statement, rows: Sequence[Row]) -> None:
+        """Run for each row: its values in the order in which the statement names them first."""
+
+
+Job = Callable[[Tx, Sequence[A]], Sequence[R | Exception]]
+"""Do one kind of write for several callers at once: an answer for each, or the error it gets.
+
+An error in the answers means that nothing was written for that caller. A raised one undoes the whole transaction;
+the engine then runs each caller's part alone, so that only the bad one fails.
+"""
+
+
+class Engine(Protocol):
+    """A database whose writes share commits."""
+
+    async def write(self, job: Job[A, R], item: A) -> R:
+        """Run the job in a transaction and return once it is durable. Raises StoreUnavailable."""
+
+    async def read(self, query: Callable[[Tx], R]) -> R:
+        """Run a query on a snapshot. Raises StoreUnavailable."""
+
+    async def changed(self, timeout: float) -> bool:
+        """Wait until anything was committed; False after `timeout` seconds without."""
+
+    def now(self) -> int:
+        """Tell the time by the steady clock: epoch milliseconds (UTC)."""
+
+    async def close(self) -> None:
+        """Finish what was submitted, then let go of everything."""

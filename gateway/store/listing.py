@@ -1,0 +1,173 @@
+"""Looking: queries on a snapshot, none of which changes anything."""
+
+from collections.abc import Sequence
+
+from gateway.contract.events import EVENT_TYPES, event_id
+from gateway.sealing import KeyRing
+from gateway.store.engines.engine import Row, Tx
+from gateway.store.ids import delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
+from gateway.store.model import Attempt, Counts, Delivery, StoredEvent, StoredReceipt
+from gateway.store.routes import matches
+from gateway.store.statements import load
+
+_in = load("receipts")
+_out = load("queue")
+_set_up = load("configuration")
+_END = (1 << 63) - 1
+
+
+class Listing:
+    """Queries that open sealed bytes."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def receipts(
+        self, tx: Tx, *, status: str, connection: str | None, after: str | None, limit: int
+    ) -> list[StoredReceipt]:
+        start = 0 if after is None else _receipt_number(tx, after)
+        rows = tx.run(_in.list_receipts, status=status, connection=connection, after=start, limit=limit)
+        return [self._receipt(row) for row in rows]
+
+    def receipt(self, tx: Tx, receipt_id: str) -> StoredReceipt | None:
+        digest = receipt_digest(receipt_id)
+        rows = [] if digest is None else tx.run(_in.one_receipt, digest=digest)
+        return self._receipt(rows[0]) if rows else None
+
+    def events(
+        self,
+        tx: Tx,
+        *,
+        after: int,
+        limit: int,
+        types: Sequence[str],
+        provider: str | None,
+        connection: str | None,
+        booking: str | None,
+    ) -> list[StoredEvent]:
+        wanted = [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in types)]
+        rows = tx.run(
+            _in.list_events,
+            after=after,
+            limit=limit,
+            all_types=int(not types),
+            types=wanted or [""],
+            provider=provider,
+            connection=connection,
+            key=booking,
+            key_hash=None if booking is None else key_hash(booking),
+        )
+        return [self._event(row) for row in rows]
+
+    def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
+        raw = event_bytes(event_id)
+        rows = [] if raw is None else tx.run(_in.one_event, id=raw)
+        return self._event(rows[0]) if rows else None
+
+    def _receipt(self, row: Row) -> StoredReceipt:
+        digest, connection, token, status, reason, proof, received_at, size, sha256, sealed = row
+        return StoredReceipt(
+            id=receipt_id(digest),
+            connection=connection,
+            token=token,
+            status=status,
+            reason=reason,
+            proof=proof,
+            received_at=received_at,
+            size=size,
+            sha256=sha256,
+            inbound=None if sealed is None else self._keys.unseal(sealed, b"inbound:" + digest),
+        )
+
+    def _event(self, row: Row) -> StoredEvent:
+        seq, raw, kind, provider, connection, key, timestamp, digest, sealed = row
+        return StoredEvent(
+            seq=seq,
+            id=event_id(raw),
+            type=kind,
+            provider=provider,
+            connection=connection,
+            key=key,
+            timestamp=timestamp,
+            receipt=None if digest is None else receipt_id(digest),
+            body=self._keys.unseal(sealed, b"bodies:" + raw),
+        )
+
+
+def _receipt_number(tx: Tx, public: str) -> int:
+    """Find where a list goes on; behind an unknown id there is nothing."""
+    digest = receipt_digest(public)
+    rows = [] if digest is None else tx.run(_in.receipt_number, digest=digest)
+    return rows[0][0] if rows else _END
+
+
+def bounds(tx: Tx) -> tuple[int, int]:
+    oldest, newest = tx.run(_in.bounds)[0]
+    return oldest, newest
+
+
+def activity(tx: Tx) -> dict[str, int]:
+    return dict(tx.run(_set_up.activity))
+
+
+def removed_destinations(tx: Tx) -> list[int]:
+    return [row[0] for row in tx.run(_set_up.removed_destinations)]
+
+
+def counts(tx: Tx) -> Counts:
+    understood, quarantined, held, discarded, duplicates, events = tx.run(_in.count_receipts)[0]
+    return Counts(
+        understood=understood,
+        quarantined=quarantined,
+        held=held,
+        discarded=discarded,
+        duplicates=duplicates,
+        events=events,
+        deliveries={(destination, status): amount for destination, status, amount in tx.run(_out.tallies)},
+    )
+
+
+def number_of(delivery: str) -> int | None:
+    return delivery_number(delivery)
+
+
+def deliveries(
+    tx: Tx, *, status: str | None, destination: str | None, event: str | None, after: str | None, limit: int
+) -> list[Delivery]:
+    start = 0 if after is None else delivery_number(after)
+    found = {"status": status, "destination": destination, "after": _END if start is None else start, "limit": limit}
+    if event is None:
+        rows = tx.run(_out.list_deliveries, **found)
+    else:
+        rows = tx.run(_out.list_deliveries_of_event, event=event_bytes(event), **found)
+    return [_delivery(row) for row in rows]
+
+
+def delivery(tx: Tx, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:
+    number = delivery_number(delivery_id)
+    rows = [] if number is None else tx.run(_out.one_delivery, number=number)
+    if not rows:
+        return None
+    tries = tx.run(_out.attempts_of, delivery=number)
+    return _delivery(rows[0]), [
+        Attempt(number=n, started_at=at, duration_ms=took, status=status, error=error)
+        for n, at, took, status, error in tries
+    ]
+
+
+def _delivery(row: Row) -> Delivery:
+    number, event, kind, destination, key, status, attempt, due, last, error, created, finished = row
+    return Delivery(
+        id=delivery_id(number),
+        event=event_id(event),
+        event_type=kind,
+        destination=destination,
+        key=key,
+        status=status,
+        attempt=attempt,
+        due_at=due if status == "pending" else None,
+        last_status=last,
+        last_error=error,
+        created_at=created,
+        finished_at=finished,
+    )

@@ -1,0 +1,280 @@
+"""What goes out: the queue. `due` is the lease, `attempt` is the fence, only the head of a booking is claimed."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import NamedTuple
+
+from gateway.contract.events import event_id
+from gateway.sealing import KeyRing
+from gateway.store.engines.engine import Row, Tx
+from gateway.store.ids import delivery_id
+from gateway.store.model import Claimed, Result, Work
+from gateway.store.routes import Routes
+from gateway.store.statements import load
+
+LOOK = 4
+"""A claim looks at this many times its limit of due rows: most of them are heads, or are pushed out of its way."""
+LEAST_LOOK = 64
+ROUNDS = 4
+"""How often one claim looks again when all it saw were followers; the next claim goes on from there."""
+_sql = load("queue")
+
+
+class Planned(NamedTuple):
+    """An event that a destination is to get."""
+
+    destination: int
+    event: int
+    key_hash: int | None
+
+
+class Claim(NamedTuple):
+    destination: int
+    limit: int
+    lease_ms: int
+    now: int
+
+
+class Settlement(NamedTuple):
+    results: Sequence[Result]
+    now: int
+
+
+class Retry(NamedTuple):
+    """Which deliveries to try again; `after` and `limit` cut a large job into small transactions."""
+
+    status: str
+    number: int | None
+    destination: str | None
+    since: int | None
+    until: int | None
+    after: int
+    limit: int
+    now: int
+
+
+class Replay(NamedTuple):
+    event: bytes
+    destinations: Sequence[str] | None
+    now: int
+
+
+class Skip(NamedTuple):
+    destination: int
+    limit: int
+    now: int
+
+
+def plan(tx: Tx, planned: Sequence[Planned], number: int, now: int) -> None:
+    """Write new deliveries, due at once, under the numbers that follow `number`."""
+    rows = [
+        (number + place, p.destination, p.event, p.key_hash, number + place, now, now)
+        for place, p in enumerate(planned, start=1)
+    ]
+    tx.many(_sql.insert_deliveries, rows)
+    _count(tx, Counter((p.destination, "pending") for p in planned))
+
+
+def _count(tx: Tx, changes: "Counter[tuple[int, str]]") -> None:
+    tx.many(_sql.count, [(destination, status, amount) for (destination, status), amount in changes.items()])
+
+
+def due(tx: Tx, now: int) -> Work:
+    """Say who has something due, and how long it is until the next."""
+    rows = [row for row in tx.run(_sql.next_due) if row[1] is not None]
+    ready = tuple(number for number, at in rows if at <= now)
+    later = min((at for _, at in rows if at > now), default=None)
+    return Work(destinations=ready, wait=None if later is None else (later - now) / 1000)
+
+
+class Queue:
+    """Jobs for the engine."""
+
+    def __init__(self, keys: KeyRing, routes: Routes) -> None:
+        self._keys = keys
+        self._routes = routes
+
+    # --- claim -----------------------------------------------------------------------------------------------------
+
+    def claim(self, tx: Tx, claims: Sequence[Claim]) -> list[list[Claimed]]:
+        return [self._claim(tx, claim) for claim in claims]
+
+    def _claim(self, tx: Tx, claim: Claim) -> list[Claimed]:
+        numbers = _take(tx, claim)
+        if not numbers:
+            return []
+        tx.run(_sql.tick, now=claim.now)
+        return [self._claimed(row) for row in tx.run(_sql.claimed, numbers=numbers)]
+
+    def _claimed(self, row: Row) -> Claimed:
+        number, attempt, earlier, event, kind, sealed = row
+        return Claimed(
+            delivery=number,
+            attempt=attempt,
+            tries=attempt - earlier,
+            event_id=event_id(event),
+            event_type=kind,
+            body=self._keys.unseal(sealed, b"bodies:" + event),
+        )
+
+    # --- settle ----------------------------------------------------------------------------------------------------
+
+    def settle(self, tx: Tx, settlements: Sequence[Settlement]) -> list[None]:
+        """Write down how tries went. What was claimed by somebody else since is left alone: its fence is higher."""
+        now = max(settlement.now for settlement in settlements)
+        results = [result for settlement in settlements for result in settlement.results]
+        done: list[Result] = []
+        for (outcome, attempt), group in groupby(sorted(results, key=_fence), key=_fence):
+            done += _settle(tx, outcome, attempt, list(group), now)
+        tx.run(_sql.tick, now=now)
+        tx.many(
+            _sql.insert_attempts,
+            [(r.delivery, r.attempt, r.started_at, r.duration_ms, r.status, r.error) for r in done],
+        )
+        return [None] * len(settlements)
+
+    # --- again -----------------------------------------------------------------------------------------------------
+
+    def retry(self, tx: Tx, retries: Sequence[Retry]) -> list[tuple[int, int | None]]:
+        """Put finished deliveries at the tail; answer how many, and where to go on (None: that was all)."""
+        return [_retry(tx, item) for item in retries]
+
+    def replay(self, tx: Tx, replays: Sequence[Replay]) -> list[list[str] | None]:
+        """Deliver an event again: to the destinations named, else to all that want it. None: no such event."""
+        return [self._replay(tx, item) for item in replays]
+
+    def _replay(self, tx: Tx, item: Replay) -> list[str] | None:
+        rows = tx.run(_sql.event_to_replay, id=item.event)
+        if not rows:
+            return None
+        event, kind, provider, connection, order, version = rows[0]
+        self._routes.refresh(tx, version)
+        wanted = (
+            self._routes.of(kind, provider, connection)
+            if item.destinations is None
+            else self._routes.numbers(item.destinations)
+        )
+        there = {row[1]: (row[0], row[2]) for row in tx.run(_sql.deliveries_of_event, event=event)}
+        finished = [(there[d][0], d, there[d][1]) for d in wanted if d in there and there[d][1] != "pending"]
+        missing = [d for d in wanted if d not in there]
+        _requeue(tx, finished, item.now)
+        if missing:
+            number = _draw(tx, len(missing))
+            plan(tx, [Planned(d, event, order) for d in missing], number, item.now)
+            there |= {d: (number + place, "pending") for place, d in enumerate(missing, start=1)}
+        return [delivery_id(there[d][0]) for d in wanted]
+
+    def skip(self, tx: Tx, items: Sequence[Skip]) -> list[int]:
+        """Skip some of what waits for a removed destination; answer how many."""
+        return [_skip(tx, item) for item in items]
+
+
+def _take(tx: Tx, claim: Claim) -> list[int]:
+    """Claim heads. Followers are pushed to when their head is due, which takes them out of the next look."""
+    look = max(LOOK * claim.limit, LEAST_LOOK)
+    for _ in range(ROUNDS):
+        rows = tx.run(_sql.look, destination=claim.destination, now=claim.now, limit=look)
+        heads = [number for number, _, blocked in rows if not blocked][: claim.limit]
+        followers = [number for number, _, blocked in rows if blocked]
+        if heads:
+            tx.run(_sql.claim, due=claim.now + claim.lease_ms, numbers=heads)
+        if followers:
+            tx.run(_sql.push, numbers=followers)
+        if heads or len(rows) < look:
+            return heads
+    return []
+
+
+def _fence(result: Result) -> tuple[str, int]:
+    return result.outcome, result.attempt
+
+
+def _settle(tx: Tx, outcome: str, attempt: int, results: list[Result], now: int) -> list[Result]:
+    """Write one outcome of deliveries in the same attempt; answer those whose fence held, as far as they were tries."""
+    if outcome == "released":
+        tx.run(_sql.release, now=now, numbers=[r.delivery for r in results], attempt=attempt)
+        return []
+    if outcome == "retry":
+        return [r for r in results if _postpone(tx, r, now)]
+    return _finish(tx, outcome, attempt, results, now)
+
+
+def _postpone(tx: Tx, r: Result, now: int) -> bool:
+    due = now + round(r.wait * 1000)
+    return bool(tx.run(_sql.postpone, due=due, number=r.delivery, attempt=r.attempt))
+
+
+def _finish(tx: Tx, status: str, attempt: int, results: list[Result], now: int) -> list[Result]:
+    rows = tx.run(_sql.finish, status=status, now=now, numbers=[r.delivery for r in results], attempt=attempt)
+    if not rows:
+        return []
+    finished = {number for number, _ in rows}
+    tx.run(_sql.advance, now=now, numbers=list(finished))
+    _move(tx, ((destination, "pending") for _, destination in rows), status)
+    return [r for r in results if r.delivery in finished]
+
+
+def _move(tx: Tx, places: Iterable[tuple[int, str]], status: str) -> None:
+    """Count deliveries from where they were to another status."""
+    changes: Counter[tuple[int, str]] = Counter()
+    for destination, before in places:
+        changes[destination, before] -= 1
+        changes[destination, status] += 1
+    _count(tx, changes)
+
+
+def _retry(tx: Tx, item: Retry) -> tuple[int, int | None]:
+    rows = tx.run(
+        _sql.retryable,
+        status=item.status,
+        number=item.number,
+        destination=item.destination,
+        since=item.since,
+        until=item.until,
+        after=item.after,
+        limit=item.limit,
+    )
+    if not rows:
+        return 0, None
+    numbers = [row[0] for row in rows]
+    following = numbers[-1] if len(rows) == item.limit else None
+    if item.status == "pending":
+        return len(tx.run(_sql.hurry, now=item.now, numbers=numbers)), following
+    _requeue(tx, [(number, destination, item.status) for number, destination in rows], item.now)
+    return len(rows), following
+
+
+def _requeue(tx: Tx, finished: Sequence[tuple[int, int, str]], now: int) -> None:
+    """Put (number, destination, status) at the tail: behind everything of their bookings, so nothing overlaps."""
+    if not finished:
+        return
+    position = _draw(tx, len(finished))
+    tx.many(_sql.requeue, [(position + place, now, number) for place, (number, _, _) in enumerate(finished, start=1)])
+    _move(tx, ((destination, status) for _, destination, status in finished), "pending")
+
+
+def _draw(tx: Tx, amount: int) -> int:
+    """Draw numbers or positions: those that follow the answer."""
+    last: int = tx.run(_sql.draw_positions, amount=amount)[0][0]
+    return last - amount
+
+
+def _skip(tx: Tx, item: Skip) -> int:
+    rows = tx.run(_sql.skip, now=item.now, destination=item.destination, limit=item.limit)
+    if rows:
+        _move(tx, [(item.destination, "pending")] * len(rows), "skipped")
+    return len(rows)
+
+
+def recover(tx: Tx, now: int) -> None:
+    """Put right what a dead process left: what it had claimed is due at once, and waits survive a clock set back.
+
+    Every due time was set as some `now` and a wait, and `head.clock` holds the latest such `now`. A clock that now shows
+    less was set back in between: what is still to come is moved by as much.
+    """
+    clock = tx.run(_sql.last_clock)[0][0]
+    tx.run(_sql.abandoned, now=now)
+    if clock > now:
+        tx.run(_sql.set_back, jump=clock - now, now=now)
+    tx.run(_sql.tick, now=now)

@@ -1,0 +1,164 @@
+-- What goes out: the queue of deliveries, one row an event and destination.
+
+-- name: insert_deliveries
+INSERT INTO deliveries
+       (number, destination, event, key_hash, position, status, due, attempt, earlier, created_at)
+VALUES (:number, :destination, :event, :key_hash, :position, 'pending', :due, 0, 0, :created_at)
+
+-- name: count
+INSERT INTO tally (destination, status, amount) VALUES (:destination, :status, :amount)
+ON CONFLICT (destination, status) DO UPDATE SET amount = tally.amount + excluded.amount
+
+-- name: next_due
+SELECT number,
+       (SELECT min(due) FROM deliveries WHERE destination = destinations.number AND status = 'pending')
+  FROM destinations
+ WHERE paused = 0 AND removed_at IS NULL
+
+-- name: look
+-- Due rows, the earliest first. `blocked`: an earlier delivery of the same booking is unfinished.
+SELECT d.number, d.attempt,
+       EXISTS (SELECT 1 FROM deliveries h
+                WHERE h.destination = d.destination AND h.key_hash = d.key_hash AND h.status = 'pending'
+                  AND h.position < d.position) AS blocked
+  FROM deliveries d JOIN destinations t ON t.number = d.destination AND t.paused = 0 AND t.removed_at IS NULL
+ WHERE d.destination = :destination AND d.status = 'pending' AND d.due <= :now
+ ORDER BY d.due, d.position LIMIT :limit
+
+-- name: claim
+UPDATE deliveries SET due = :due, attempt = attempt + 1 WHERE number IN (:numbers*)
+
+-- name: push
+-- Followers wait for their head: they are not looked at again before it is due.
+UPDATE deliveries
+   SET due = (SELECT h.due FROM deliveries h
+               WHERE h.destination = deliveries.destination AND h.key_hash = deliveries.key_hash
+                 AND h.status = 'pending'
+               ORDER BY h.position LIMIT 1)
+ WHERE number IN (:numbers*)
+
+-- name: claimed
+SELECT d.number, d.attempt, d.earlier, e.id, e.type, b.sealed
+  FROM deliveries d JOIN events e ON e.seq = d.event JOIN bodies b ON b.event = d.event
+ WHERE d.number IN (:numbers*)
+ ORDER BY d.position
+
+-- name: tick
+UPDATE head SET clock = :now WHERE one = 1
+
+-- name: finish
+UPDATE deliveries SET status = :status, finished_at = :now
+ WHERE number IN (:numbers*) AND attempt = :attempt AND status = 'pending'
+RETURNING number, destination
+
+-- name: postpone
+UPDATE deliveries SET due = :due
+ WHERE number = :number AND attempt = :attempt AND status = 'pending'
+RETURNING number
+
+-- name: release
+UPDATE deliveries SET due = :now, attempt = attempt - 1
+ WHERE number IN (:numbers*) AND attempt = :attempt AND status = 'pending'
+
+-- name: advance
+-- Finished ones make the next of their bookings due.
+UPDATE deliveries SET due = :now
+ WHERE due > :now AND number IN (
+       SELECT (SELECT n.number FROM deliveries n
+                WHERE n.destination = f.destination AND n.key_hash = f.key_hash AND n.status = 'pending'
+                ORDER BY n.position LIMIT 1)
+         FROM deliveries f
+        WHERE f.number IN (:numbers*) AND f.key_hash IS NOT NULL)
+
+-- name: insert_attempts
+INSERT INTO attempts (delivery, number, started_at, duration_ms, status, error)
+VALUES (:delivery, :number, :started_at, :duration_ms, :status, :error)
+
+-- name: retryable
+SELECT d.number, d.destination
+  FROM deliveries d JOIN destinations t ON t.number = d.destination AND t.removed_at IS NULL
+ WHERE d.status = :status
+   AND (CAST(:number AS INTEGER) IS NULL OR d.number = :number)
+   AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
+   AND (CAST(:since AS INTEGER) IS NULL OR d.created_at >= :since)
+   AND (CAST(:until AS INTEGER) IS NULL OR d.created_at < :until)
+   AND d.number > :after
+ ORDER BY d.number LIMIT :limit
+
+-- name: requeue
+UPDATE deliveries SET status = 'pending', position = :position, due = :due, earlier = attempt, finished_at = NULL
+ WHERE number = :number
+
+-- name: hurry
+-- A pending one is tried at once, unless it is being tried: that is a try counted without its row.
+UPDATE deliveries SET due = :now
+ WHERE number IN (:numbers*) AND due > :now
+   AND (attempt = 0 OR EXISTS (SELECT 1 FROM attempts a
+                                WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt))
+RETURNING number
+
+-- name: draw_positions
+UPDATE head SET delivery = delivery + :amount WHERE one = 1 RETURNING delivery
+
+-- name: event_to_replay
+SELECT seq, type, provider, connection, key_hash, (SELECT config_version FROM head) FROM events WHERE id = :id
+
+-- name: deliveries_of_event
+SELECT number, destination, status FROM deliveries WHERE event = :event
+
+-- name: skip
+UPDATE deliveries SET status = 'skipped', finished_at = :now
+ WHERE number IN (SELECT number FROM deliveries
+                   WHERE destination = :destination AND status = 'pending' ORDER BY due LIMIT :limit)
+RETURNING number
+
+-- name: abandoned
+-- What a dead process had claimed: the try is counted, but nobody wrote down how it went.
+UPDATE deliveries SET due = :now
+ WHERE status = 'pending' AND attempt > 0 AND due > :now
+   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt)
+
+-- name: last_clock
+SELECT clock FROM head
+
+-- name: set_back
+UPDATE deliveries SET due = due - :jump WHERE status = 'pending' AND due > :now
+
+-- name: list_deliveries
+SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
+  FROM deliveries d
+  JOIN events e ON e.seq = d.event
+  JOIN destinations t ON t.number = d.destination
+  LEFT JOIN attempts a ON a.delivery = d.number
+       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
+ WHERE d.number > :after
+   AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+   AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
+ ORDER BY d.number LIMIT :limit
+
+-- name: list_deliveries_of_event
+SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
+  FROM events e
+  JOIN deliveries d ON d.event = e.seq
+  JOIN destinations t ON t.number = d.destination
+  LEFT JOIN attempts a ON a.delivery = d.number
+       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
+ WHERE e.id = :event AND d.number > :after
+   AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
+   AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
+ ORDER BY d.number LIMIT :limit
+
+-- name: one_delivery
+SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
+  FROM deliveries d
+  JOIN events e ON e.seq = d.event
+  JOIN destinations t ON t.number = d.destination
+  LEFT JOIN attempts a ON a.delivery = d.number
+       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
+ WHERE d.number = :number
+
+-- name: attempts_of
+SELECT number, started_at, duration_ms, status, error FROM attempts WHERE delivery = :delivery ORDER BY number
+
+-- name: tallies
+SELECT t.id, c.status, c.amount FROM tally c JOIN destinations t ON t.number = c.destination

@@ -1,0 +1,46 @@
+"""Read the `.sql` files: statements under a `-- name:` line, one text for every engine.
+
+`:name` is one value. `(:names*)` is a list of values after IN; it must not be empty.
+"""
+
+import re
+from functools import cache
+from importlib import resources
+from typing import NamedTuple
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_COMMENT = re.compile(r"--[^\n]*")
+_SQL = resources.files("gateway.store") / "sql"
+
+
+class Statement(NamedTuple):
+    name: str
+    text: str
+
+
+class Statements:
+    """The statements of one file, each an attribute by its name."""
+
+    def __init__(self, texts: dict[str, str]) -> None:
+        self._statements = {name: Statement(name, text) for name, text in texts.items()}
+
+    def __getattr__(self, name: str) -> Statement:
+        try:
+            return self._statements[name]
+        except KeyError:
+            raise AttributeError(f"no statement is called {name}") from None
+
+
+def load(file: str) -> Statements:
+    """Read `sql/<file>.sql`."""
+    parts = _NAME.split(_SQL.joinpath(f"{file}.sql").read_text("utf-8"))
+    pairs = zip(parts[1::2], parts[2::2], strict=True)
+    return Statements({name: " ".join(_COMMENT.sub("", text).split()) for name, text in pairs})
+
+
+@cache
+def migrations() -> tuple[str, ...]:
+    """Read `sql/migrations/NNNN.sql`, in order; the first makes schema version 1."""
+    folder = _SQL / "migrations"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
+    return tuple(file.read_text("utf-8") for file in files)

@@ -1,0 +1,298 @@
+"""The store: everything durable, behind one interface for every engine.
+
+A write is one transaction, shares its commit with its neighbours, and returns after the fsync that holds it. Every
+method raises StoreUnavailable when the database cannot do it now; times are epoch milliseconds (UTC).
+"""
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Self
+
+from gateway.sealing import KeyRing, make_private_dir
+from gateway.store import listing, queue
+from gateway.store.configuration import Changed, Configuration
+from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
+from gateway.store.engines.sqlite import Sqlite
+from gateway.store.ids import event_bytes, receipt_digest
+from gateway.store.intake import Call, Intake
+from gateway.store.listing import Listing
+from gateway.store.model import (
+    Accepted,
+    Attempt,
+    Claimed,
+    Connection,
+    Counts,
+    Delivery,
+    DeliveryStatus,
+    Destination,
+    Key,
+    NewEvent,
+    NewReceipt,
+    ReceiptStatus,
+    Result,
+    StoredEvent,
+    StoredReceipt,
+    Token,
+    Work,
+)
+from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
+from gateway.store.routes import Routes
+
+SLICE = 500
+"""Rows of a large job in one transaction, so that nobody waits long behind it."""
+
+
+def steady_clock() -> Clock:
+    """Make a clock of the wall's time now and the machine's uptime since: it never jumps."""
+    offset = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return lambda: (offset + time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 1_000_000
+
+
+class Store:
+    """Make it with `Store.open`, in the event loop that uses it."""
+
+    def __init__(self, engine: Engine, keys: KeyRing) -> None:
+        self._engine = engine
+        self._configuration = Configuration(keys)
+        routes = Routes(self._configuration.destinations)
+        self._intake = Intake(keys, routes, engine.now)
+        self._queue = Queue(keys, routes)
+        self._listing = Listing(keys)
+        self._version = 0
+
+    @classmethod
+    async def open(cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None) -> Self:
+        """Open the database in `data_dir`, made at first start.
+
+        Raises ConfigurationError: another process holds it, another key sealed it, a newer gateway made it, or it is
+        damaged. `clock` tells epoch milliseconds.
+        """
+        make_private_dir(data_dir)
+        store = cls(await Sqlite.open(data_dir, clock or steady_clock()), keys)
+        try:
+            await store._begin()
+        except BaseException:
+            await store.close()
+            raise
+        return store
+
+    async def _begin(self) -> None:
+        self._version = await self._engine.write(self._check, None)
+        for number in await self._engine.read(listing.removed_destinations):
+            await self._skip_all(number)
+
+    def _check(self, tx: Tx, items: Sequence[None]) -> list[int]:
+        version = self._configuration.check_keys(tx)
+        queue.recover(tx, self.now())
+        return [version for _ in items]
+
+    async def close(self) -> None:
+        """Finish what was submitted, then let go of the directory."""
+        await self._engine.close()
+
+    def now(self) -> int:
+        """Tell the time by the steady clock."""
+        return self._engine.now()
+
+    async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
+        """Wait until anyone committed; False after `timeout` seconds without."""
+        return await self._engine.changed(timeout)
+
+    # --- what comes in ---------------------------------------------------------------------------------------------
+
+    async def accept(self, receipt: NewReceipt, events: Sequence[NewEvent]) -> Accepted:
+        """Keep one call with what it means: numbered, planned for delivery, and on disk when this returns."""
+        return await self._engine.write(self._intake.accept, Call(receipt.digest, receipt.connection, receipt, events))
+
+    async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted:
+        """Turn a receipt that waited into events; "duplicate" when it waits no more."""
+        digest = receipt_digest(receipt_id)
+        if digest is None:
+            return Accepted("duplicate", receipt_id)
+        return await self._engine.write(self._intake.accept, Call(digest, connection, None, events))
+
+    async def fail_again(self, receipt_id: str, reason: str) -> bool:
+        """Keep the newest reason of a quarantined receipt; False when it is not quarantined."""
+        digest = receipt_digest(receipt_id)
+        return digest is not None and await self._engine.write(self._intake.fail_again, (digest, reason))
+
+    async def discard(self, receipt_id: str) -> bool:
+        """Let go of a quarantined receipt's bytes; False when it is not quarantined. Later copies are duplicates."""
+        digest = receipt_digest(receipt_id)
+        return digest is not None and await self._engine.write(self._intake.discard, digest)
+
+    # --- looking ---------------------------------------------------------------------------------------------------
+
+    async def receipts(
+        self, *, status: ReceiptStatus, connection: str | None = None, after: str | None = None, limit: int = 50
+    ) -> list[StoredReceipt]:
+        """List receipts without their bytes, oldest first."""
+        return await self._engine.read(
+            partial(self._listing.receipts, status=status, connection=connection, after=after, limit=limit)
+        )
+
+    async def receipt(self, receipt_id: str) -> StoredReceipt | None:
+        """Read one receipt with its bytes."""
+        return await self._engine.read(partial(self._listing.receipt, receipt_id=receipt_id))
+
+    async def events(
+        self,
+        *,
+        after: int = 0,
+        limit: int = 50,
+        types: Sequence[str] = (),
+        provider: str | None = None,
+        connection: str | None = None,
+        booking: str | None = None,
+    ) -> list[StoredEvent]:
+        """List events in order of their numbers. `types` are patterns as a destination has them, `booking` is a key."""
+        return await self._engine.read(
+            partial(
+                self._listing.events,
+                after=after,
+                limit=limit,
+                types=types,
+                provider=provider,
+                connection=connection,
+                booking=booking,
+            )
+        )
+
+    async def event(self, event_id: str) -> StoredEvent | None:
+        return await self._engine.read(partial(self._listing.event, event_id=event_id))
+
+    async def bounds(self) -> tuple[int, int]:
+        """Tell the oldest and the newest event's number; (0, 0) when there is none."""
+        return await self._engine.read(listing.bounds)
+
+    async def deliveries(
+        self,
+        *,
+        status: DeliveryStatus | None = None,
+        destination: str | None = None,
+        event: str | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> list[Delivery]:
+        """List deliveries, oldest first; `destination` and `event` are public ids."""
+        return await self._engine.read(
+            partial(listing.deliveries, status=status, destination=destination, event=event, after=after, limit=limit)
+        )
+
+    async def delivery(self, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:
+        return await self._engine.read(partial(listing.delivery, delivery_id=delivery_id))
+
+    async def counts(self) -> Counts:
+        """Sum everything up, at one moment."""
+        return await self._engine.read(listing.counts)
+
+    # --- what goes out ---------------------------------------------------------------------------------------------
+
+    async def due(self) -> Work:
+        """Say which destinations have something due, and how long it is until the next."""
+        return await self._engine.read(partial(queue.due, now=self.now()))
+
+    async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]:
+        """Take up to `limit` due heads for `lease` seconds. None does not mean that nothing is due: see `due`."""
+        return await self._engine.write(self._queue.claim, Claim(destination, limit, round(lease * 1000), self.now()))
+
+    async def settle(self, results: Sequence[Result]) -> None:
+        """Write down how tries went; a result whose lease somebody else took over changes nothing."""
+        if results:
+            await self._engine.write(self._queue.settle, Settlement(results, self.now()))
+
+    async def retry(
+        self,
+        *,
+        delivery: str | None = None,
+        destination: str | None = None,
+        status: DeliveryStatus = "dead",
+        since: int | None = None,
+        until: int | None = None,
+    ) -> int:
+        """Put deliveries of this status at the tail, pending ones due at once; say how many.
+
+        `since` and `until` are about when they were planned.
+        """
+        number = None if delivery is None else listing.number_of(delivery)
+        count, after = 0, 0 if delivery is None or number is not None else None
+        while after is not None:
+            item = Retry(status, number, destination, since, until, after, SLICE, self.now())
+            some, after = await self._engine.write(self._queue.retry, item)
+            count += some
+        return count
+
+    async def replay(self, event_id: str, destinations: Sequence[str] | None = None) -> list[str] | None:
+        """Deliver an event again, by default to all that want it now; the deliveries' ids, None: no such event."""
+        event = event_bytes(event_id)
+        if event is None:
+            return None
+        return await self._engine.write(self._queue.replay, Replay(event, destinations, self.now()))
+
+    # --- what is set up --------------------------------------------------------------------------------------------
+
+    @property
+    def config_version(self) -> int:
+        """A number that grows with every change of connections, destinations, keys, tokens."""
+        return self._version
+
+    async def connections(self) -> list[Connection]:
+        return await self._engine.read(self._configuration.connections)
+
+    async def activity(self) -> dict[str, int]:
+        """Tell when each connection was last heard of."""
+        return await self._engine.read(listing.activity)
+
+    async def destinations(self) -> list[Destination]:
+        return await self._engine.read(self._configuration.destinations)
+
+    async def keys(self) -> list[Key]:
+        return await self._engine.read(self._configuration.keys)
+
+    async def tokens(self) -> list[Token]:
+        """List the shared URL's tokens, newest first."""
+        return await self._engine.read(self._configuration.tokens)
+
+    async def put_connection(self, connection: Connection) -> Connection:
+        """Add (version 0) or change; the answer has the new version. Raises VersionConflict."""
+        changed: Connection = await self._change(self._configuration.put_connection, connection)
+        return changed
+
+    async def put_destination(self, destination: Destination) -> Destination:
+        """Add (version 0) or change; the answer has number and version. Raises VersionConflict."""
+        changed: Destination = await self._change(self._configuration.put_destination, destination)
+        return changed
+
+    async def put_key(self, key: Key) -> None:
+        await self._change(self._configuration.put_key, key)
+
+    async def put_token(self, token: Token) -> None:
+        await self._change(self._configuration.put_token, token)
+
+    async def remove_connection(self, connection_id: str) -> bool:
+        return await self._change(self._configuration.remove_connection, connection_id) is not None
+
+    async def remove_destination(self, destination_id: str) -> bool:
+        """Take a destination out of use; what waits for it is skipped when this returns."""
+        number = await self._change(self._configuration.remove_destination, (destination_id, self.now()))
+        if number is None:
+            return False
+        await self._skip_all(number)
+        return True
+
+    async def remove_key(self, key_id: str) -> bool:
+        return await self._change(self._configuration.remove_key, key_id) is not None
+
+    async def remove_token(self, token_id: str) -> bool:
+        return await self._change(self._configuration.remove_token, token_id) is not None
+
+    async def _change(self, job: Job[A, Changed], item: A) -> Any:
+        changed = await self._engine.write(job, item)
+        self._version = max(self._version, changed.version)
+        return changed.answer
+
+    async def _skip_all(self, number: int) -> None:
+        while await self._engine.write(self._queue.skip, Skip(number, SLICE, self.now())):
+            pass
