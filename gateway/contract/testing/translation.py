@@ -34,9 +34,8 @@ class TranslationSuite(Suite):
     """Paths in payloads that are dropped on purpose: `data.pretty_*`, `data.answers.*.position`; all else counts."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        for fixture, files in (("payload", self.payloads()), ("refused", self.refusals())):
-            if fixture in metafunc.fixturenames:
-                metafunc.parametrize(fixture, files, ids=[file.stem for file in files])
+        if "payload" in metafunc.fixturenames:
+            metafunc.parametrize("payload", self.payloads(), ids=[file.stem for file in self.payloads()])
 
     def payloads(self) -> list[Path]:
         return sorted(file for file in (self.folder / "payloads").iterdir() if file.suffix in probing.CONTENT_TYPES)
@@ -163,10 +162,11 @@ class TranslationSuite(Suite):
         value = probing.taken_apart(payload.read_bytes(), payload.suffix)
         return probing.put_together(probing.planted(value, sorted(self.provider.masked)), payload.suffix)
 
-    def test_a_body_that_is_refused_says_where(self, refused: Path) -> None:
-        with pytest.raises(NotUnderstood) as refusal:
-            self.drafts(refused)
-        assert str(refusal.value)
+    def test_bodies_that_are_refused_say_where(self) -> None:
+        for refused in self.refusals():
+            with pytest.raises(NotUnderstood) as refusal:
+                self.drafts(refused)
+            assert str(refusal.value), f"{refused.name}: name the path"
 
     def test_whatever_comes_is_translated_or_not_understood(self, payload: Path) -> None:
         for body in (*probing.BROKEN, *probing.spoilt(payload.read_bytes(), payload.suffix)):
