@@ -155,7 +155,7 @@ def _booking(fact: wire.Fact, warn: Warn, status: BookingStatus | None = None) -
         warn("start_not_stated")
     place, kind = fact.meeting_info or wire.MeetingInfo(), fact.meeting_type or wire.MeetingType()
     about = kind.meeting_info or wire.MeetingInfo()
-    several = None if fact.attendees is None else len(fact.attendees) > 1
+    attendees = people.people(fact.attendees, "attendees_not_stated", warn)
     kind_id = text(kind.id) or text(fact.meeting_type_id)
     service = events.Service(id=kind_id, slug=text(kind.slug), name=text(about.name), duration_minutes=about.duration)
     return events.Booking(
@@ -167,9 +167,9 @@ def _booking(fact: wire.Fact, warn: Warn, status: BookingStatus | None = None) -
         end=reading.ending(fact.end, utc(fact.start), about.duration, warn),
         utc_offset=reading.offset(fact.start),
         location=reading.venue(place.channel, place.meeting_link, fact.location, CHANNELS, warn),
-        is_group=place.group_booking if several is None else several or bool(place.group_booking),
+        is_group=place.group_booking if attendees is None else len(attendees) > 1 or bool(place.group_booking),
         hosts=people.people(fact.hosts, "hosts_not_stated", warn),
-        attendees=people.people(fact.attendees, "attendees_not_stated", warn),
+        attendees=attendees,
         created_at=utc(fact.created_at),
         updated_at=utc(fact.updated_at),
     )
