@@ -6,7 +6,7 @@ and, but for a cancellation, no time of the event itself.
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gateway.contract import events, likely, reading
+from gateway.contract import events, likely, places, reading
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import AnswerType, BookingStatus
 from gateway.contract.provider import Account, Draft, Inbound, Provider, Receipt, decode
@@ -134,7 +134,7 @@ def _status(meeting: wire.Meeting, warn: Warn) -> BookingStatus:
 def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events.Booking:
     if meeting.scheduled_at is None:
         warn("start_not_stated")
-    location, unclear = reading.place(meeting.location)
+    location, unclear = places.place(meeting.location)
     if unclear:
         warn(unclear)
     if meeting.invitee is None:

@@ -9,7 +9,7 @@ from functools import partial
 
 from msgspec.structs import replace
 
-from gateway.contract import events, likely, people, reading
+from gateway.contract import events, likely, people, places, reading
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import BookingStatus, CancelScope, LocationKind
 from gateway.contract.provider import Account, Draft, Inbound, Provider, Receipt, decode
@@ -166,7 +166,7 @@ def _booking(fact: wire.Fact, warn: Warn, status: BookingStatus | None = None) -
         start=utc(fact.start),
         end=reading.ending(fact.end, utc(fact.start), about.duration, warn),
         utc_offset=reading.offset(fact.start),
-        location=reading.venue(place.channel, place.meeting_link, fact.location, CHANNELS, warn),
+        location=places.venue(place.channel, place.meeting_link, fact.location, CHANNELS, warn),
         is_group=place.group_booking if attendees is None else len(attendees) > 1 or bool(place.group_booking),
         hosts=people.people(fact.hosts, "hosts_not_stated", warn),
         attendees=attendees,
