@@ -20,10 +20,16 @@ from gateway.contract.testing.suite import AT, Suite
 
 
 class Golden(JSONSnapshotExtension):
-    """Keep the drafts as JSON in the order of the schema, not of the alphabet."""
+    """Keep drafts as JSON, each with its type first, and in the order of the schema instead of the alphabet."""
 
-    def serialize(self, data: Any, **_: Any) -> str:
-        return msgspec.json.format(msgspec.json.encode(data), indent=2).decode() + "\n"
+    def serialize(self, data: Sequence[Draft], **_: Any) -> str:
+        told = [{"type": event_type(draft), **msgspec.to_builtins(draft)} for draft in data]
+        return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
+
+
+def event_type(draft: Draft) -> str:
+    """Name the type of the event that a draft becomes."""
+    return str(EVENT_OF[type(draft.data)].__struct_config__.tag)
 
 
 class TranslationSuite(Suite):
@@ -90,7 +96,7 @@ class TranslationSuite(Suite):
         drafts = self.drafts(payload)
         assert drafts, "a call that says nothing is a NotUnderstood"
         for draft in drafts:
-            assert EVENT_OF[type(draft.data)].__struct_config__.tag in self.provider.types, "types: not declared"
+            assert event_type(draft) in self.provider.types, "types: not declared"
             assert set(draft.warnings) <= WARNINGS.keys(), "warnings: not in the documented list"
             assert len(set(draft.warnings)) == len(draft.warnings), "warnings: one is there twice"
             assert event_digest(draft.parts)

@@ -18,11 +18,11 @@ from gateway.contract.errors import (
     ProviderApiError,
     WebhookLimit,
 )
-from gateway.contract.events import EVENT_OF
 from gateway.contract.provider import Answer, ByHand, Http, Inbound, Receipt, Wanted, WebhookApi, judge, parsed
 from gateway.contract.signatures import Hmac, verify
 from gateway.contract.simulator import Simulator
 from gateway.contract.testing.suite import SECRET, URL, Suite
+from gateway.contract.testing.translation import event_type
 
 E = TypeVar("E", bound=ProviderApiError)
 S = TypeVar("S", bound=Suite)
@@ -78,7 +78,7 @@ class SimulatorSuite(Suite):
             (draft,) = self.provider.translate(receipt)
         except NotUnderstood:
             return None
-        return str(EVENT_OF[type(draft.data)].__struct_config__.tag)
+        return event_type(draft)
 
 
 async def refusal(kind: type[E], call: Awaitable[object]) -> E:
