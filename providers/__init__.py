@@ -2,5 +2,7 @@
 
 from gateway.contract.provider import Provider
 from providers.harmonizely import Harmonizely
+from providers.harmony import Harmony
+from providers.meetergo import Meetergo
 
-PROVIDERS: tuple[Provider, ...] = (Harmonizely(),)
+PROVIDERS: tuple[Provider, ...] = (Harmonizely(), Meetergo(), Harmony())

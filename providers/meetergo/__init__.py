@@ -66,7 +66,7 @@ def _known(word: str, body: bytes) -> Draft:
     outer, lost = reading.read(body, wire.Fact)
     fact, said = outer.rescheduled_appointment or outer, list(lost)
     fact.company_id, fact.old_start_date = fact.company_id or outer.company_id, outer.old_start_date
-    fact.id = text(fact.form_id if word == "form_submission" else fact.id)
+    fact.id = text(fact.form_id if word == "form_submission" else fact.id or outer.id)
     if fact.id is None:
         raise NotUnderstood("nothing to know it by - at `$.id`, or `$.formId` of a form")
     return _draft(word, body, fact, FACTS[word](fact, body, said.append), said)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from gateway.contract.provider import parsed
-from gateway.contract.testing import ByHandSuite, SignedSuite, SimulatorSuite, TranslationSuite, UnsignedSuite, Vector
+from gateway.contract.testing import ByHandSuite, SimulatorSuite, TranslationSuite, UnsignedSuite
 from providers.harmony import Harmony
 from providers.harmony.simulator import Simulation
 
