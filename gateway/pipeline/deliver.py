@@ -122,7 +122,7 @@ class _Start:
 
     def _end(self, status: int | None, asked: float, words: str | None) -> Result:
         claimed, terms = self._claimed, self._terms
-        said = verdict(claimed.attempt, status, asked, terms.schedule, terms.unit())
+        said = verdict(claimed.tries, status, asked, terms.schedule, terms.unit())
         return Result(
             delivery=claimed.delivery,
             attempt=claimed.attempt,

@@ -10,8 +10,7 @@ from msgspec.structs import replace
 from gateway.contract.errors import StoreUnavailable
 from gateway.pipeline.deliver import Door, Terms
 from gateway.pipeline.lane import Lane, Queue
-from gateway.store.model import Destination, Work
-from gateway.store.store import VersionConflict
+from gateway.store.model import Destination, VersionConflict, Work
 
 LOOK_SECONDS = 60.0
 """The queue is looked at this often even if nobody says that it changed."""
@@ -60,7 +59,8 @@ class Dispatcher:
             await self._supervise("dispatcher", self._look_out)
         finally:
             if not self._stopping.is_set():  # cancelled: nobody is left to settle what the lanes have in flight
-                for task in self._running:
+                for task, lane in self._running.items():
+                    lane.interrupt()
                     task.cancel()
 
     async def stop(self, grace: float) -> None:

@@ -192,7 +192,7 @@ class Lane:
         if result.status == GONE and not self.destination.paused:
             self._gone = self.destination
         if result.outcome == "dead":
-            _log.warning("delivery dead", event=claimed.event_id, destination=self.destination.id, error=result.error)
+            _log.warning("delivery dead", **self._about(claimed), error=result.error)
         self._bell.set()
 
     def _result(self, task: asyncio.Task[Result], claimed: Claimed) -> Result:
@@ -200,9 +200,12 @@ class Lane:
             return replace(self._unsent(claimed), outcome="retry", error="the gateway stopped before an answer came")
         error = task.exception()
         if error is not None:  # one event that cannot be sent must neither end the lane nor be tried for ever
-            _log.error("delivery broke", event=claimed.event_id, destination=self.destination.id, exc_info=error)
+            _log.error("delivery broke", **self._about(claimed), exc_info=error)
             return failed(claimed, self._terms, f"the gateway failed: {type(error).__name__}")
         return task.result()
+
+    def _about(self, claimed: Claimed) -> dict[str, object]:
+        return {"event_id": claimed.event_id, "destination": self.destination.id, "attempt": claimed.attempt}
 
     def _adapt(self, result: Result) -> None:
         """Send one more at once after a success, half as many after a sign of trouble."""

@@ -1,4 +1,4 @@
-"""When to try again: pure, from the attempt's number and the answer to seconds, or to the end."""
+"""When to try again: pure, from the number of the try and the answer to seconds, or to the end."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -25,10 +25,10 @@ class Verdict(Struct, frozen=True):
     wait: float = 0.0
 
 
-def verdict(attempt: int, status: int | None, asked: float, schedule: Sequence[float], unit: float) -> Verdict:
+def verdict(tries: int, status: int | None, asked: float, schedule: Sequence[float], unit: float) -> Verdict:
     """Say what follows from the answer to one attempt.
 
-    `attempt`: its number, from 1. `status`: of the answer, None when none came. `asked`: seconds from `Retry-After`, 0
+    `tries`: its number, from 1. `status`: of the answer, None when none came. `asked`: seconds from `Retry-After`, 0
     when it did not say. `schedule`: seconds before each retry, so the attempt after the last entry is the last one.
     `unit`: uniform in [0, 1), spreads retries over a quarter more than the schedule says.
     """
@@ -36,9 +36,9 @@ def verdict(attempt: int, status: int | None, asked: float, schedule: Sequence[f
         return Verdict("delivered")
     if status == GONE:
         return Verdict("pause", schedule[0] if schedule else 0.0)
-    if attempt > len(schedule):
+    if tries > len(schedule):
         return Verdict("dead")
-    wait = schedule[attempt - 1] * (1 + JITTER * unit)
+    wait = schedule[tries - 1] * (1 + JITTER * unit)
     if status in ASKING_TO_WAIT:
         wait = max(wait, min(asked, DAY))
     return Verdict("retry", wait)

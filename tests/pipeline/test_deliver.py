@@ -33,8 +33,11 @@ async def egress() -> AsyncIterator[Egress]:
     await door.aclose()
 
 
-def claimed(attempt: int = 1, body: bytes = BODY) -> Claimed:
-    return Claimed(delivery=7, attempt=attempt, event_id="evt_1", event_type="booking.scheduled", body=body)
+def claimed(tries: int = 1, body: bytes = BODY) -> Claimed:
+    """Make a delivery that was retried by hand after its first forty attempts."""
+    return Claimed(
+        delivery=7, attempt=40 + tries, tries=tries, event_id="evt_1", event_type="booking.scheduled", body=body
+    )
 
 
 def destination(url: str = "http://127.0.0.1:1/", **changes: Any) -> Destination:
@@ -63,7 +66,7 @@ async def test_a_delivery_is_verified_by_the_public_library(egress: Egress) -> N
     assert verified(sink) == [msgspec.json.decode(BODY)]
     assert (result.delivery, result.attempt, result.outcome, result.status, result.error) == (
         7,
-        1,
+        41,
         "delivered",
         200,
         None,
@@ -76,8 +79,8 @@ async def test_a_repeat_has_the_same_id_and_bytes_and_a_time_of_its_own(egress: 
     seconds = iter([1_700_000_000.9, 1_700_000_000.9, 1_700_000_100.0, 1_700_000_100.0])
     terms = msgspec.structs.replace(TERMS, clock=lambda: next(seconds))
     async with listening(says(answer(500), answer(200))) as sink:
-        for attempt in (1, 2):
-            await deliver(claimed(attempt), destination(sink.url, profile="thin"), egress, terms)
+        for tries in (1, 2):
+            await deliver(claimed(tries), destination(sink.url, profile="thin"), egress, terms)
     first, second = sink.seen
     assert (first.body, first.headers["webhook-id"]) == (second.body, second.headers["webhook-id"])
     assert [seen.headers["webhook-timestamp"] for seen in sink.seen] == ["1700000000", "1700000100"]
@@ -126,10 +129,10 @@ async def test_a_destinations_own_headers_are_sent_and_replace_none_of_ours(egre
 # --- what comes back -----------------------------------------------------------------------------------------------
 
 
-async def outcome(egress: Egress, behave: Behave, attempt: int = 1, within: float = 10.0) -> Result:
+async def outcome(egress: Egress, behave: Behave, tries: int = 1, within: float = 10.0) -> Result:
     terms = msgspec.structs.replace(TERMS, timeout=within)
     async with listening(behave) as sink:
-        return await deliver(claimed(attempt), destination(sink.url), egress, terms)
+        return await deliver(claimed(tries), destination(sink.url), egress, terms)
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
@@ -156,7 +159,7 @@ async def test_any_other_answer_is_tried_again_and_named_in_the_standards_words(
 
 
 async def test_the_attempt_after_the_last_entry_ends_dead(egress: Egress) -> None:
-    result = await outcome(egress, says(answer(500)), attempt=3)
+    result = await outcome(egress, says(answer(500)), tries=3)
     assert (result.outcome, result.status) == ("dead", 500)
 
 
