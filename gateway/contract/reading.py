@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Set
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -91,12 +92,17 @@ def body_digest(body: bytes, without: Set[str] = frozenset()) -> str:
         raise NotUnderstood("the body is nested too deep") from None
 
 
-def wiped(body: bytes, masked: Set[str]) -> bytes:
+def wiped(body: bytes, masked: frozenset[str]) -> bytes:
     """Blank the tokens under these keys, and wherever else they stand, such as in a link that acts without a login."""
-    names = b"|".join(re.escape(name.encode()) for name in sorted(masked))
-    for token in set(re.findall(rb'"(?:%b)"\s*:\s*"([^"\\]{8,})"' % names, body)):
+    for token in set(_tokens(masked).findall(body)):
         body = body.replace(token, b"*" * len(token))
     return body
+
+
+@cache
+def _tokens(masked: frozenset[str]) -> re.Pattern[bytes]:
+    names = b"|".join(re.escape(name.encode()) for name in sorted(masked))
+    return re.compile(rb'"(?:%b)"\s*:\s*"([^"\\]{8,})"' % names)
 
 
 def kept(value: Any, masked: Set[str], depth: int = 0) -> Any:
@@ -209,7 +215,7 @@ def stamp(at: datetime | None) -> str | None:
 
 def offset(at: datetime | None) -> str | None:
     """Write the offset a time came with (`+01:00`); None for UTC, which is how machines write and tells nothing."""
-    return None if at is None or at.tzinfo is UTC else f"{at:%z}"[:3] + ":" + f"{at:%z}"[3:5]
+    return None if at is None or at.tzinfo is UTC else at.isoformat()[-len("+01:00") :]
 
 
 def zone(name: object) -> tuple[str | None, str | None]:
