@@ -1,0 +1,44 @@
+"""/v1, and its documentation."""
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+
+from gateway.web.api import (
+    connections,
+    deliveries,
+    destinations,
+    docs,
+    events,
+    inbound,
+    keys,
+    providers,
+    quarantine,
+    reading,
+    stats,
+)
+from gateway.web.auth import authorize
+from gateway.web.problems import exception_handlers
+
+__all__ = ["api_router", "exception_handlers", "openapi_config"]
+
+
+def openapi_config() -> OpenAPIConfig | None:
+    """Leave Litestar's own generator and its pages off: openapi.py and docs.py say why, and take their place."""
+    return None
+
+
+def api_router() -> Router:
+    """Make the routes under /v1, and the two that describe them."""
+    areas = (providers, connections, destinations, events, deliveries, quarantine, keys, stats, inbound)
+    v1 = Router(
+        "/v1",
+        route_handlers=[handler for area in areas for handler in area.HANDLERS],
+        guards=[authorize, reading.no_stray_query],
+        dependencies={
+            reading.GIVEN: Provide(reading.given),
+            reading.ASKED: Provide(reading.asked),
+        },
+        request_max_body_size=reading.MAX_BODY,
+    )
+    return Router("/", route_handlers=[v1, docs.openapi_json, docs.docs])

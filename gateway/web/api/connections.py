@@ -1,0 +1,178 @@
+"""/v1/connections: the accounts at providers that are listened to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Response, delete, get, patch, post
+from litestar.di import NamedDependency
+from msgspec import UNSET, Struct, UnsetType
+
+from gateway.contract.provider import ByHand
+from gateway.registration.rules import ConnectionChange, ConnectRequest
+from gateway.store import model
+from gateway.store.model import ConnectionStatus
+from gateway.web.api.calls import call
+from gateway.web.api.pages import Page, Paging, moment, of_all, perhaps
+from gateway.web.api.reading import Asker, Id, wired
+from gateway.web.auth import holds
+from gateway.web.problems import missing
+from gateway.web.services import Services
+
+HIDDEN = "***"
+
+
+class RemoteView(Struct, frozen=True, kw_only=True):
+    """The webhook at the provider, as last seen."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    checked_at: datetime
+
+
+class ConnectionView(Struct, frozen=True, kw_only=True):
+    """A connection. Tokens in URLs are shown to keys with the scope config:write.
+
+    `signing_secret` is there once: in the answer that tells of its making.
+    """
+
+    id: str
+    provider: str
+    name: str
+    status: ConnectionStatus
+    silent: bool
+    inbound_url: str
+    account: str | None
+    settings: dict[str, Any]
+    remote: RemoteView | None
+    instructions: str | None
+    last_received_at: datetime | None
+    rejected: int
+    last_rejected_at: datetime | None
+    created_at: datetime
+    signing_secret: str | UnsetType = UNSET
+
+
+@get("/connections", **call("config:read"))
+async def list_connections(request: Asker, asked: NamedDependency[Paging]) -> Page[ConnectionView]:
+    """List the connections."""
+    services = wired(request)
+    rows = await services.store.connections()
+    heard = await services.store.activity()
+    whole = holds(request.auth, "config:write")
+    return of_all([_view(services, row, heard, whole=whole) for row in rows], asked, lambda row: row.id)
+
+
+@post("/connections", **call("config:write", 409, 502))
+async def connect(request: Asker, given: NamedDependency[ConnectRequest]) -> ConnectionView:
+    """Connect an account at a provider.
+
+    The webhook is made through the provider's API where there is one, unless `register` is false; elsewhere
+    `instructions` says what to paste and tick. 502: the provider refused; its words are in `detail`, and no
+    connection remains.
+    """
+    services = wired(request)
+    made = await services.registrar.connect(given)
+    return _view(services, made.connection, {}, whole=True, signing_secret=made.generated)
+
+
+@get("/connections/{connection_id:str}", **call("config:read"))
+async def show_connection(request: Asker, connection_id: Id) -> ConnectionView:
+    """Show one connection."""
+    services = wired(request)
+    return await _shown(services, connection_id, whole=holds(request.auth, "config:write"))
+
+
+@patch("/connections/{connection_id:str}", **call("config:write", 409))
+async def change_connection(
+    request: Asker, connection_id: Id, given: NamedDependency[ConnectionChange]
+) -> ConnectionView:
+    """Change name, credentials, and what needs no new webhook. 409: it does need one."""
+    services = wired(request)
+    if await services.registrar.change(connection_id, given) is None:
+        raise missing("connection")
+    return await _shown(services, connection_id, whole=True)
+
+
+@delete("/connections/{connection_id:str}", status_code=204, **call("config:write", 202, 409))
+async def disconnect(request: Asker, connection_id: Id) -> Response[None]:
+    """Disconnect: its calls are refused at once, and its webhook at the provider is deleted.
+
+    204: all of it is gone. 202: the provider could not be asked; the connection is `removing` until that is done.
+    """
+    services = wired(request)
+    gone = await services.registrar.disconnect(connection_id)
+    if gone is None:
+        raise missing("connection")
+    return Response(None, status_code=204 if gone else 202)
+
+
+async def _shown(services: Services, connection_id: str, *, whole: bool) -> ConnectionView:
+    for row in await services.store.connections():
+        if row.id == connection_id:
+            return _view(services, row, await services.store.activity(), whole=whole)
+    raise missing("connection")
+
+
+def _view(
+    services: Services,
+    row: model.Connection,
+    heard: Mapping[str, int],
+    *,
+    whole: bool,
+    signing_secret: str | None = None,
+) -> ConnectionView:
+    url = services.inboxes.url_of(row)
+    shown = url if whole else _hidden(url)
+    rejected, last_rejected_at = services.refusals.of(row.id)
+    return ConnectionView(
+        id=row.id,
+        provider=row.provider,
+        name=row.name,
+        status=row.status,
+        silent=False,
+        inbound_url=shown,
+        account=row.account,
+        settings=_settings(services, row),
+        remote=_remote(row, whole=whole),
+        instructions=_instructions(services, row, shown),
+        last_received_at=perhaps(heard.get(row.id)),
+        rejected=rejected,
+        last_rejected_at=last_rejected_at,
+        created_at=moment(row.created_at),
+        signing_secret=signing_secret or UNSET,
+    )
+
+
+def _hidden(url: str) -> str:
+    """Put `***` in place of the token, the last part of an inbound URL."""
+    return url.rpartition("/")[0] + "/" + HIDDEN
+
+
+def _settings(services: Services, row: model.Connection) -> dict[str, Any]:
+    """Show the settings as they are in force, defaults filled in; as they lie there when the plugin is gone."""
+    provider = services.providers.get(row.provider)
+    if provider is None:
+        return row.settings
+    settings: dict[str, Any] = msgspec.to_builtins(msgspec.convert(row.settings, provider.settings))
+    return settings
+
+
+def _remote(row: model.Connection, *, whole: bool) -> RemoteView | None:
+    if row.remote is None:
+        return None
+    url = row.remote.url if whole else _hidden(row.remote.url)
+    return RemoteView(id=row.remote.id, url=url, events=row.remote.events, checked_at=moment(row.remote.checked_at))
+
+
+def _instructions(services: Services, row: model.Connection, url: str) -> str | None:
+    """Say what a person does at a provider without an API; not a format string, whose braces could be anything."""
+    provider = services.providers.get(row.provider)
+    if provider is None or not isinstance(provider.webhooks, ByHand):
+        return None
+    return provider.webhooks.steps.replace("{url}", url).replace("{name}", row.name)
+
+
+HANDLERS: list[Any] = [list_connections, connect, show_connection, change_connection, disconnect]

@@ -1,0 +1,60 @@
+"""Who asks, and whether they may: API keys and their scopes."""
+
+from typing import Any, Literal, get_args
+
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from gateway.sealing import digest
+from gateway.store.model import Key
+from gateway.web.problems import Refusal
+from gateway.web.services import Services
+
+Scope = Literal["events:read", "events:replay", "config:read", "config:write", "admin"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+CHALLENGE = 'Bearer realm="gateway"'
+LONGEST_KEY = 512
+
+Asked = ASGIConnection[Any, Any, Any, Any]
+
+
+async def authorize(connection: Asked, handler: BaseRouteHandler) -> None:
+    """Let a request through whose key has the scope that its route states; a route that states none wants `admin`."""
+    key = await _key(connection)
+    if key is None:
+        raise Refusal(401, _advice(connection), headers={"www-authenticate": CHALLENGE})
+    scope: Scope = handler.opt.get("scope", "admin")
+    if not holds(key, scope):
+        challenge = f'{CHALLENGE}, error="insufficient_scope", scope="{scope}"'
+        raise Refusal(403, f"This key lacks the scope {scope}.", headers={"www-authenticate": challenge})
+    connection.scope["auth"] = key
+
+
+def holds(key: Key, scope: Scope) -> bool:
+    """Say whether a key may; `admin` may everything."""
+    return scope in key.scopes or "admin" in key.scopes
+
+
+async def _key(connection: Asked) -> Key | None:
+    """Find the key by its digest: nothing is compared that an attacker could measure. Read each time, so that a
+    revoked key is dead at once, in every process."""
+    given = _bearer(connection)
+    if given is None:
+        return None
+    services: Services = connection.app.state.services
+    return {key.digest: key for key in await services.store.keys()}.get(digest(given))
+
+
+def _bearer(connection: Asked) -> str | None:
+    values = [value for name, value in connection.scope["headers"] if name == b"authorization"]
+    if len(values) != 1:
+        return None
+    scheme, _, given = values[0].decode("latin-1").partition(" ")
+    given = given.strip()
+    return given if scheme.lower() == "bearer" and 0 < len(given) <= LONGEST_KEY else None
+
+
+def _advice(connection: Asked) -> str:
+    if any(name == b"authorization" for name, _ in connection.scope["headers"]):
+        return "This is not a key of this gateway, or it was revoked."
+    return "Send an API key: `Authorization: Bearer KEY`."

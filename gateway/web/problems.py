@@ -1,0 +1,146 @@
+"""Every error as RFC 9457 `application/problem+json`: what is wrong, and where; never a value from the request."""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from litestar import Request, Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import ExceptionHandlersMap
+from msgspec import UNSET, Struct, UnsetType
+
+from gateway.contract.errors import EgressRefused, ProviderApiError, StoreUnavailable
+from gateway.registration.rules import Conflict, Invalid
+from gateway.store.model import VersionConflict
+
+MEDIA_TYPE = "application/problem+json"
+
+DETAILS: Mapping[int, str] = {
+    400: "The request is not what this call takes.",
+    404: "There is nothing here.",
+    405: "This address does not take that method.",
+    413: "The body is too large.",
+    429: "Too many requests.",
+    500: "The gateway failed; its log says why.",
+}
+"""What is said where the framework refused: its own words may repeat the URL or the body."""
+
+_log = structlog.get_logger(__name__)
+
+
+class FieldError(Struct, frozen=True):
+    """One wrong field: the path to it (`settings.events[0]`), and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problem(Struct, frozen=True, kw_only=True):
+    """An RFC 9457 problem. `errors` is there when fields are wrong."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: tuple[FieldError, ...] | UnsetType = UNSET
+
+
+class Refusal(HTTPException):
+    """Refuse a request in our own words."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail=detail, status_code=status, headers=headers)
+        self.errors = tuple(errors)
+
+
+def missing(what: str) -> Refusal:
+    """Refuse because there is no such thing, or no longer."""
+    return Refusal(404, f"There is no such {what}.")
+
+
+def _answer(
+    status: int, detail: str, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+) -> Response[Problem]:
+    title = HTTPStatus(status).phrase
+    problem = Problem(
+        type="about:blank", title=title, status=status, detail=detail, errors=tuple(errors) if errors else UNSET
+    )
+    return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def _refused(_: Request[Any, Any, Any], error: Refusal) -> Response[Problem]:
+    return _answer(error.status_code, error.detail, error.errors, error.headers)
+
+
+def _framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    status = error.status_code
+    detail = DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
+    return _answer(status, detail, headers=error.headers)
+
+
+def _misread(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
+    told = error.extra if isinstance(error.extra, list) else []
+    errors = [FieldError(str(e.get("key", "")), "cannot be read") for e in told if isinstance(e, dict)]
+    return _answer(400, DETAILS[400], errors)
+
+
+def _invalid(_: Request[Any, Any, Any], error: Invalid) -> Response[Problem]:
+    return _answer(400, str(error), [FieldError(error.field, error.message)])
+
+
+def _conflict(_: Request[Any, Any, Any], error: Conflict) -> Response[Problem]:
+    return _answer(409, str(error))
+
+
+def _changed_meanwhile(_: Request[Any, Any, Any], __: VersionConflict) -> Response[Problem]:
+    return _answer(409, "It was changed by somebody else meanwhile: read it again, then change it.")
+
+
+def _provider(_: Request[Any, Any, Any], error: ProviderApiError) -> Response[Problem]:
+    wait = {} if error.retry_after is None else {"retry-after": str(int(error.retry_after))}
+    return _answer(502, error.words, headers=wait)
+
+
+def _unreachable(_: Request[Any, Any, Any], error: EgressRefused) -> Response[Problem]:
+    return _answer(400, str(error))
+
+
+def _cannot_store(_: Request[Any, Any, Any], error: StoreUnavailable) -> Response[Problem]:
+    _log.error("cannot_store", reason=str(error))
+    wait = {"retry-after": str(error.retry_after)}
+    return _answer(503, "The store cannot be used now. Try again.", headers=wait)
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Log what failed and where; the exception's text stays out, for it may hold anything."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    code = trace.tb_frame.f_code if trace is not None else None
+    where = f"{code.co_qualname}:{trace.tb_lineno}" if code is not None and trace is not None else "?"
+    route = request.scope.get("path_template", "?")
+    _log.error("unexpected_error", error=type(error).__name__, where=where, route=route)
+    return _answer(500, DETAILS[500])
+
+
+exception_handlers: ExceptionHandlersMap = {
+    Refusal: _refused,
+    ValidationException: _misread,
+    HTTPException: _framework,
+    Invalid: _invalid,
+    Conflict: _conflict,
+    VersionConflict: _changed_meanwhile,
+    ProviderApiError: _provider,
+    EgressRefused: _unreachable,
+    StoreUnavailable: _cannot_store,
+    Exception: _unexpected,
+}
+"""For Litestar's layer of that name; the most specific class counts."""

@@ -1,0 +1,85 @@
+"""A registrar on a real store, with invented vendors behind it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.egress import Egress
+from gateway.pipeline.inboxes import Inboxes
+from gateway.registration.registrar import Registrar
+from gateway.registration.rules import ConnectRequest
+from gateway.sealing import KeyRing, new_url_token
+from gateway.store.model import Connection, Token
+from gateway.store.store import Store
+from tests.registration.vendors import Office, Pasted, Plain, Signing
+
+PUBLIC_URL = "https://gateway.example"
+KEYS = "A" * 43
+
+
+@dataclass
+class Bench:
+    """What a test works with. `office` is the API of both vendors that have one."""
+
+    store: Store
+    office: Office
+    inboxes: Inboxes
+    registrar: Registrar
+
+    async def connect(self, provider: str, **fields: Any) -> Connection:
+        if provider != "pasted":
+            fields.setdefault("credentials", {"api_key": "the-api-key"})
+        return (await self.registrar.connect(ConnectRequest(provider=provider, **fields))).connection
+
+    async def rows(self) -> list[Connection]:
+        return await self.store.connections()
+
+    def reachable(self, connection: Connection) -> bool:
+        """Say whether calls on a connection's URL may still be its own."""
+        inbox = self.inboxes.by_token(self.inboxes.url_of(connection).rpartition("/")[2])
+        return inbox is not None and any(c.account.connection == connection.id for c in inbox.candidates)
+
+
+@contextlib.asynccontextmanager
+async def bench(directory: Path, office: Office) -> AsyncIterator[Bench]:
+    """Start on a data directory, which may have been used before."""
+    store = await Store.open(directory, KeyRing.parse(KEYS))
+    egress = Egress()
+    providers = {plugin.name: plugin for plugin in (Signing(office), Plain(office), Pasted())}
+    if not await store.tokens():
+        await store.put_token(Token(id="tok_1", token=new_url_token(), created_at=store.now()))
+    inboxes = Inboxes(store, providers, PUBLIC_URL)
+    await inboxes.refresh()
+    try:
+        yield Bench(store, office, inboxes, Registrar(store, egress, providers, inboxes, delays=(0.01,)))
+    finally:
+        await egress.aclose()
+        await store.close()
+
+
+@contextlib.asynccontextmanager
+async def removing(registrar: Registrar) -> AsyncIterator[None]:
+    """Let the background work run for as long as the block does."""
+    work = asyncio.create_task(registrar.run_removals())
+    try:
+        yield
+    finally:
+        work.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+
+
+@pytest.fixture
+def office() -> Office:
+    return Office()
+
+
+@pytest.fixture
+async def desk(tmp_path: Path, office: Office) -> AsyncIterator[Bench]:
+    async with bench(tmp_path, office) as made:
+        yield made

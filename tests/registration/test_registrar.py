@@ -1,0 +1,348 @@
+"""Connect, change, disconnect: rows here and webhooks at the provider, never one without the other unnoticed."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from gateway.contract.errors import (
+    ApiRefused,
+    ApiUnavailable,
+    CredentialRefused,
+    EgressRefused,
+    ProviderApiError,
+    WebhookLimit,
+)
+from gateway.contract.provider import Wanted
+from gateway.registration.removals import ABANDONED_MS, DOUBTFUL_MS
+from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
+from gateway.store.model import Connection
+from tests.registration.conftest import Bench, bench, removing
+from tests.registration.vendors import Office, full
+
+SCHEME = {"header": "x-sig", "encoding": "hex"}
+
+# --- connecting ---------------------------------------------------------------------------------------------------
+
+
+async def test_connecting_makes_the_webhook_and_notes_what_the_provider_says(desk: Bench) -> None:
+    made = await desk.connect("signing", name="Sales")
+    (hook,) = desk.office.hooks.values()
+    assert hook.url == desk.inboxes.shared_url()
+    assert hook.secret == made.secrets[0]
+    assert hook.events == ("made", "moved", "gone")
+    assert made.remote is not None
+    assert (made.status, made.name, made.account, made.remote.id) == ("waiting", "Sales", "acme", hook.id)
+    assert made.webhook_ids == (hook.id,)
+    assert await desk.rows() == [made]
+
+
+async def test_the_row_is_there_before_the_provider_is_asked(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Connection] = []
+    create = desk.office.create
+
+    async def looking(http: Any, wanted: Wanted) -> Any:
+        seen.extend(await desk.rows())
+        return await create(http, wanted)
+
+    monkeypatch.setattr(desk.office, "create", looking)
+    made = await desk.connect("signing")
+    assert [(row.id, row.status, row.secrets) for row in seen] == [(made.id, "registering", made.secrets)]
+
+
+async def test_only_the_events_asked_for_are_subscribed_to(desk: Bench) -> None:
+    await desk.connect("plain", settings={"events": ["gone"]})
+    assert [hook.events for hook in desk.office.hooks.values()] == [("gone",)]
+
+
+async def test_without_registering_nobody_is_asked_and_no_credential_is_needed(desk: Bench) -> None:
+    made = await desk.connect("signing", register=False, credentials={})
+    assert (made.status, made.remote, desk.office.asked) == ("waiting", None, [])
+
+
+async def test_a_secret_that_was_made_is_handed_out_once(desk: Bench) -> None:
+    key = {"api_key": "k"}
+    made = await desk.registrar.connect(ConnectRequest(provider="signing", credentials=key))
+    given = ConnectRequest(provider="signing", credentials=key, signing_secret="given by me")
+    assert made.generated == made.connection.secrets[0]
+    assert (await desk.registrar.connect(given)).generated is None
+
+
+async def test_a_second_unsigned_connection_of_a_provider_gets_its_own_url(desk: Bench) -> None:
+    first, second = await desk.connect("plain"), await desk.connect("plain")
+    assert first.token is None
+    assert second.token is not None
+    assert {hook.url for hook in desk.office.hooks.values()} == {
+        desk.inboxes.url_of(first),
+        desk.inboxes.url_of(second),
+    }
+    assert desk.inboxes.url_of(first) != desk.inboxes.url_of(second)
+
+
+async def test_two_that_are_connected_at_once_do_not_share_what_they_must_not(desk: Bench) -> None:
+    made = await asyncio.gather(*(desk.connect("plain") for _ in range(4)))
+    assert [connection.token for connection in made].count(None) == 1
+
+
+async def test_a_provider_that_can_sign_is_unsigned_only_on_its_own_url(desk: Bench) -> None:
+    made = await desk.connect("signing", unsigned=True)
+    assert made.token is not None
+    assert made.secrets == ()
+    assert [hook.secret for hook in desk.office.hooks.values()] == [None]
+
+
+async def test_an_own_url_can_be_asked_for(desk: Bench) -> None:
+    assert (await desk.connect("plain", own_url=True)).token is not None
+
+
+async def test_one_secret_cannot_prove_two_connections_on_one_url(desk: Bench) -> None:
+    await desk.connect("signing", signing_secret="the same one")
+    with pytest.raises(Conflict, match="signing_secret"):
+        await desk.connect("signing", signing_secret="the same one")
+    assert len(await desk.rows()) == len(desk.office.hooks) == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"provider": "nobody"}, "provider"),
+        ({"credentials": {}}, "credentials.api_key"),
+        ({"credentials": {"api_key": "k", "more": 1}}, "credentials.more"),
+        ({"settings": {"colour": "red"}}, "settings.colour"),
+        ({"settings": {"events": ["burnt"]}}, "settings.events[0]"),
+        ({"settings": {"base_url": "http://127.0.0.1:1"}}, "settings.base_url"),
+        ({"signing_secret": "short"}, "signing_secret"),
+    ],
+)
+async def test_a_request_that_is_wrong_names_the_field_and_leaves_nothing(
+    desk: Bench, fields: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        await desk.connect(**{"provider": "signing", **fields})
+    assert refused.value.field == field
+    assert await desk.rows() == []
+    assert desk.office.asked == []
+
+
+# --- refusals -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("refusal", "advice"),
+    [
+        (CredentialRefused("no such key", status=401), "`credentials`"),
+        (full(), "Delete a webhook there"),
+        (ApiRefused("url: not a URL", status=422), "GATEWAY_PUBLIC_URL"),
+        (ApiUnavailable("slow down", status=429, retry_after=7), "later"),
+        (ApiUnavailable("no answer: refused", reached=False), "settings.base_url"),
+    ],
+)
+async def test_a_refusal_is_told_in_the_providers_words_and_leaves_nothing(
+    desk: Bench, refusal: ProviderApiError, advice: str
+) -> None:
+    desk.office.fails["create"] = [refusal]
+    with pytest.raises(type(refusal)) as told:
+        await desk.connect("signing")
+    assert refusal.words in told.value.words
+    assert "Signing Inc." in told.value.words
+    assert advice in told.value.words
+    assert told.value.retry_after == refusal.retry_after
+    assert await desk.rows() == []
+    assert desk.office.asked == ["create"]
+
+
+async def test_what_a_provider_repeats_of_our_secrets_is_not_told(desk: Bench) -> None:
+    token = desk.inboxes.shared_url().rpartition("/")[2]
+    desk.office.fails["create"] = [ApiRefused(f"{token} the-api-key my-own-secret", status=422)]
+    with pytest.raises(ApiRefused) as told:
+        await desk.connect("signing", signing_secret="my-own-secret")
+    assert "*** *** ***" in told.value.words
+
+
+async def test_an_address_that_may_not_be_reached_is_a_wrong_setting(desk: Bench) -> None:
+    desk.office.fails["create"] = [EgressRefused("10.0.0.1 is not public")]
+    with pytest.raises(Invalid, match=r"10\.0\.0\.1"):
+        await desk.connect("signing")
+    assert await desk.rows() == []
+
+
+@pytest.mark.parametrize("provider", ["signing", "plain"])
+async def test_a_webhook_whose_making_was_not_answered_is_found_and_deleted(desk: Bench, provider: str) -> None:
+    theirs = desk.office.add(Wanted(url=desk.inboxes.shared_url(), events=("made",), secret=None, label="by hand"))
+    desk.office.loses_answers = True
+    with pytest.raises(ApiUnavailable, match="No webhook was left there"):
+        await desk.connect(provider)
+    assert await desk.rows() == []
+    assert list(desk.office.hooks) == [theirs.id]
+
+
+async def test_while_nobody_can_say_whether_a_webhook_was_made_the_row_stays(desk: Bench) -> None:
+    desk.office.loses_answers = True
+    desk.office.fails["list"] = [ApiUnavailable("down", status=503)] * 3
+    with pytest.raises(ApiUnavailable, match="may have been made"):
+        await desk.connect("signing")
+    (row,) = await desk.rows()
+    assert row.status == "removing"
+    assert not desk.reachable(row)
+    async with removing(desk.registrar):
+        await _gone(desk)
+    assert desk.office.hooks == {}
+
+
+async def test_a_plugin_that_breaks_is_an_api_that_cannot_be_used(desk: Bench) -> None:
+    desk.office.fails["create"] = [KeyError("uuid")]
+    with pytest.raises(ApiUnavailable, match="KeyError"):
+        await desk.connect("signing")
+    assert await desk.rows() == []
+
+
+# --- disconnecting ------------------------------------------------------------------------------------------------
+
+
+async def test_disconnecting_deletes_the_webhook_and_the_row(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    assert await desk.registrar.disconnect(made.id) is True
+    assert desk.office.hooks == {}
+    assert await desk.rows() == []
+
+
+async def test_disconnecting_what_does_not_exist_says_so(desk: Bench) -> None:
+    assert await desk.registrar.disconnect("con_none") is None
+
+
+async def test_a_connection_without_a_webhook_goes_without_asking(desk: Bench) -> None:
+    made = await desk.connect("pasted")
+    assert await desk.registrar.disconnect(made.id) is True
+    assert desk.office.asked == []
+
+
+async def test_its_url_is_dead_at_once_and_its_webhook_is_deleted_with_retries(desk: Bench) -> None:
+    made = await desk.connect("signing", own_url=True)
+    url = desk.inboxes.url_of(made)
+    desk.office.fails["delete"] = [ApiUnavailable("down", status=503)] * 4
+    assert await desk.registrar.disconnect(made.id) is False
+    assert desk.inboxes.by_token(url.rpartition("/")[2]) is None
+    assert [row.status for row in await desk.rows()] == ["removing"]
+    async with removing(desk.registrar):
+        await _gone(desk)
+    assert desk.office.hooks == {}
+
+
+async def test_removing_goes_on_after_a_restart(tmp_path: Path, office: Office) -> None:
+    async with bench(tmp_path, office) as before:
+        made = await before.connect("signing")
+        office.fails["delete"] = [ApiUnavailable("down", status=503)]
+        assert await before.registrar.disconnect(made.id) is False
+    async with bench(tmp_path, office) as after, removing(after.registrar):
+        await _gone(after)
+    assert office.hooks == {}
+
+
+async def test_a_registration_that_died_half_way_is_undone_after_a_restart(tmp_path: Path, office: Office) -> None:
+    async with bench(tmp_path, office) as before:
+        made = await before.connect("signing")
+        half = replace(
+            made, status="registering", remote=None, webhook_ids=(), created_at=made.created_at - ABANDONED_MS - 1
+        )
+        await before.store.put_connection(half)
+    async with bench(tmp_path, office) as after, removing(after.registrar):
+        await _gone(after)
+    assert office.hooks == {}
+
+
+async def test_a_registration_that_is_going_on_is_left_alone(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    await desk.store.put_connection(replace(made, status="registering", remote=None))
+    with pytest.raises(Conflict, match="being registered"):
+        await desk.registrar.disconnect(made.id)
+    other = await desk.connect("plain")
+    desk.office.fails["delete"] = [ApiUnavailable("down", status=503)]
+    async with removing(desk.registrar):
+        await desk.registrar.disconnect(other.id)
+        await _gone(desk, other.id)
+    assert [row.status for row in await desk.rows()] == ["registering"]
+
+
+async def test_a_credential_given_later_lets_a_removal_end(desk: Bench) -> None:
+    made = await desk.connect("plain")
+    desk.office.fails["delete"] = [CredentialRefused("expired", status=401)]
+    assert await desk.registrar.disconnect(made.id) is False
+    with pytest.raises(Conflict, match="removing"):
+        await desk.registrar.change(made.id, ConnectionChange(settings={"events": ["gone"]}))
+    await desk.registrar.change(made.id, ConnectionChange(credentials={"api_key": "fresh"}))
+    async with removing(desk.registrar):
+        await _gone(desk)
+
+
+async def test_nobody_is_asked_forever_about_a_webhook_that_was_perhaps_never_made(desk: Bench) -> None:
+    made = await desk.connect("plain")
+    old = made.created_at - DOUBTFUL_MS
+    await desk.store.put_connection(replace(made, status="removing", remote=None, created_at=old))
+    desk.office.fails["list"] = [ApiUnavailable("down", status=503)]
+    async with removing(desk.registrar):
+        await _gone(desk)
+
+
+# --- changing -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_name_and_a_credential_are_changed_without_asking_the_provider(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    changed = await desk.registrar.change(made.id, ConnectionChange(name="New", credentials={"api_key": "fresh"}))
+    assert changed is not None
+    assert (changed.name, changed.credentials, changed.secrets) == ("New", {"api_key": "fresh"}, made.secrets)
+    assert desk.office.asked == ["create"]
+
+
+async def test_changing_what_does_not_exist_says_so(desk: Bench) -> None:
+    assert await desk.registrar.change("con_none", ConnectionChange(name="x")) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ConnectionChange(settings={"events": ["gone"]}),
+        ConnectionChange(settings={"base_url": "https://elsewhere.example"}),
+        ConnectionChange(signing_secret="another one"),
+    ],
+)
+async def test_what_needs_another_webhook_is_refused_and_says_what_to_do(desk: Bench, change: ConnectionChange) -> None:
+    made = await desk.connect("signing")
+    with pytest.raises(Conflict, match="delete the connection and make it again"):
+        await desk.registrar.change(made.id, change)
+    assert await desk.rows() == [made]
+
+
+async def test_a_signature_can_be_set_later_where_webhooks_are_made_by_hand(desk: Bench) -> None:
+    made = await desk.connect("pasted")
+    with pytest.raises(Invalid, match="signing_secret"):
+        await desk.registrar.change(made.id, ConnectionChange(settings={"signature": SCHEME}))
+    change = ConnectionChange(settings={"signature": SCHEME}, signing_secret="eight or more")
+    changed = await desk.registrar.change(made.id, change)
+    assert changed is not None
+    assert changed.secrets == ("eight or more",)
+    back = await desk.registrar.change(made.id, ConnectionChange(settings={"signature": None}))
+    assert back is not None
+    assert (back.secrets, back.settings) == ((), {})
+
+
+async def test_a_change_that_would_make_the_shared_url_undecidable_is_refused(desk: Bench) -> None:
+    signed = {"settings": {"signature": SCHEME}, "signing_secret": "eight or more"}
+    await desk.connect("pasted", **signed)
+    other = await desk.connect("pasted", settings={"signature": SCHEME}, signing_secret="another secret")
+    with pytest.raises(Conflict, match="own_url"):
+        await desk.registrar.change(other.id, ConnectionChange(settings={"signature": None}))
+    with pytest.raises(Conflict, match="signing_secret"):
+        await desk.registrar.change(other.id, ConnectionChange(signing_secret="eight or more"))
+
+
+async def _gone(desk: Bench, *ids: str) -> None:
+    """Wait until the rows are gone, all of them if none are named; the test's own timeout bounds it."""
+    while any(row.id in ids or not ids for row in await desk.rows()):
+        await desk.store.changed(1.0)
+
+
+def test_a_full_account_is_an_error_of_its_own() -> None:
+    assert isinstance(full(), WebhookLimit)

@@ -1,0 +1,136 @@
+"""Three invented providers, one for each way of connecting, and the API that two of them share."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from gateway.contract.errors import ApiUnavailable, WebhookLimit
+from gateway.contract.provider import (
+    Account,
+    ByHand,
+    Draft,
+    Http,
+    Inbound,
+    NoCredentials,
+    Provider,
+    Receipt,
+    Settings,
+    Wanted,
+    Webhook,
+    WebhookApi,
+)
+from gateway.contract.signatures import Hmac, Unsigned
+
+
+class Key(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    api_key: str
+
+
+class Site(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    base_url: str = "https://api.vendor.example"
+
+
+class Scheme(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    signature: Hmac | None = None
+
+
+class Office(WebhookApi):
+    """The vendor's side in memory: what it has, what it was asked, and what it does next instead of obeying."""
+
+    events = ("made", "moved", "gone")
+
+    def __init__(self) -> None:
+        self.hooks: dict[str, Webhook] = {}
+        self.asked: list[str] = []
+        self.fails: dict[str, list[Exception]] = {}
+        self.loses_answers = False
+
+    def base_url(self, settings: Site) -> str:
+        return settings.base_url
+
+    def headers(self, credentials: Key) -> Mapping[str, str]:
+        return {"x-key": credentials.api_key}
+
+    def _answer(self, verb: str) -> None:
+        self.asked.append(verb)
+        if self.fails.get(verb):
+            raise self.fails[verb].pop(0)
+
+    async def create(self, http: Http, wanted: Wanted) -> Webhook:
+        del http
+        self._answer("create")
+        hook = self.add(wanted)
+        if self.loses_answers:
+            raise ApiUnavailable("no answer within 20 s")
+        return hook
+
+    async def list(self, http: Http) -> Sequence[Webhook]:
+        del http
+        self._answer("list")
+        return list(self.hooks.values())
+
+    async def delete(self, http: Http, webhook_id: str) -> None:
+        del http
+        self._answer("delete")
+        self.hooks.pop(webhook_id, None)
+
+    def add(self, wanted: Wanted) -> Webhook:
+        hook = Webhook(
+            id=f"hook-{len(self.asked)}",
+            url=wanted.url,
+            events=wanted.events,
+            secret=wanted.secret,
+            label=None if wanted.secret else wanted.label,
+            account="acme",
+        )
+        self.hooks[hook.id] = hook
+        return hook
+
+
+class Silent(Provider):
+    """Translates nothing: only connecting is tried here."""
+
+    docs = "https://vendor.example/docs"
+    types = ("provider.event",)
+
+    def recognises(self, inbound: Inbound, body: object, account: Account) -> bool:
+        del inbound, account
+        return isinstance(body, dict) and body.get("from") == self.name
+
+    def translate(self, receipt: Receipt) -> Sequence[Draft]:
+        del receipt
+        return []
+
+
+class Signing(Silent):
+    name, title = "signing", "Signing Inc."
+    credentials, settings = Key, Site
+    signature = Hmac(header="x-signature", encoding="hex")
+    masked = frozenset({"secret"})
+
+    def __init__(self, office: Office) -> None:
+        self.webhooks = office  # type: ignore[misc]  # -- an office for each test, not for the class
+
+
+class Plain(Silent):
+    name, title = "plain", "Plain Ltd."
+    credentials, settings = Key, Site
+    signature = Unsigned("it never signs, https://vendor.example/docs")
+
+    def __init__(self, office: Office) -> None:
+        self.webhooks = office  # type: ignore[misc]  # -- as above
+
+
+class Pasted(Silent):
+    name, title = "pasted", "Pasted GmbH"
+    credentials, settings = NoCredentials, Scheme
+    signature = Unsigned("its page does not say how")
+    webhooks = ByHand("Paste {url}, call it {name}, and {tick} all.")
+
+    def scheme(self, settings: Any) -> Hmac | Unsigned:
+        return settings.signature or self.signature
+
+
+def full() -> WebhookLimit:
+    return WebhookLimit("six is enough", status=406)
