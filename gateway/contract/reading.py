@@ -134,16 +134,18 @@ def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     return next((values[name] for name in names if values.get(name) not in (None, "", [], {})), None)
 
 
+_UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""Control characters but tab and line break, and those that turn the direction of what follows."""
+
+
 def printable(value: object) -> str | None:
-    """Write any JSON value so that it can be shown: no control characters but tab and line break; null stays null."""
+    """Write any JSON value so that it can be shown, without control characters; null stays null."""
     if value is None:
         return None
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         value = ", ".join(value)
     written = value if isinstance(value, str) else msgspec.json.encode(value).decode()
-    if not written.isprintable():
-        written = "".join(c for c in written if c.isprintable() or c in "\t\n")
-    return text(written)
+    return text(written if written.isprintable() else _UNSHOWN.sub("", written))
 
 
 def full_name(full: object, given: object, family: object) -> str | None:
