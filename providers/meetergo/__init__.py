@@ -56,19 +56,19 @@ class Meetergo(Provider):
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
         body = reading.wiped(receipt.inbound.body, MASKED)
         call = decode(body, wire.Call)
-        word, body = (call.webhook_type, body) if call.webhook_type else (call.event, bytes(call.data))
+        word, body, at = (w, body, "$") if (w := call.webhook_type) else (call.event, bytes(call.data), "$.data")
         if not isinstance(word, str) or not word:
-            raise NotUnderstood("no event word - at `$.webhookType`")
-        return [_known(word, body) if word in FACTS else _unknown(word, body)]
+            raise NotUnderstood("no event word - at `$.webhookType` or `$.event`")
+        return [_known(word, body, at) if word in FACTS else _unknown(word, body)]
 
 
-def _known(word: str, body: bytes) -> Draft:
-    outer, lost = reading.read(body, wire.Fact)
+def _known(word: str, body: bytes, at: str) -> Draft:
+    outer, lost = reading.read(body, wire.Fact, at)
     fact, said = outer.rescheduled_appointment or outer, list(lost)
     fact.company_id, fact.old_start_date = fact.company_id or outer.company_id, outer.old_start_date
     fact.id = text(fact.form_id if word == "form_submission" else fact.id or outer.id)
     if fact.id is None:
-        raise NotUnderstood("nothing to know it by - at `$.id`, or `$.formId` of a form")
+        raise NotUnderstood(f"no id - at `{at}.id`, of a form `{at}.formId`")
     return _draft(word, body, fact, FACTS[word](fact, body, said.append), said)
 
 
@@ -151,7 +151,7 @@ FACTS: Mapping[str, Callable[[wire.Fact, bytes, Warn], Told]] = {
 def _booking(fact: wire.Fact, warn: Warn, status: BookingStatus | None = None) -> events.Booking:
     if fact.start is None:
         if status is None:
-            raise NotUnderstood("no start - at `$.start`")
+            raise NotUnderstood("no start - at `start`")
         warn("start_not_stated")
     place, kind = fact.meeting_info or wire.MeetingInfo(), fact.meeting_type or wire.MeetingType()
     about = kind.meeting_info or wire.MeetingInfo()
