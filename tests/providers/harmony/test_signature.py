@@ -52,6 +52,14 @@ class TestOverTimeAndBody(SignedSuite):
     )
 
 
+def test_the_simulators_settings_say_how_it_signs() -> None:
+    settings = msgspec.convert(signing().settings("http://localhost"), SignatureSettings)
+    scheme = Harmony().scheme(settings)
+    assert isinstance(scheme, Hmac)
+    assert (scheme.header, scheme.encoding, scheme.prefix) == ("x-harmony-signature", "hex", "sha256=")
+    assert Simulation().settings("http://localhost") == {}
+
+
 def test_without_the_setting_nothing_is_signed() -> None:
     assert isinstance(Harmony().scheme(SignatureSettings()), Unsigned)
 

@@ -52,6 +52,16 @@ async def test_a_list_of_complaints_is_read_as_one_text() -> None:
         await API.create(http(Simulation()), wanted)
 
 
+async def test_an_event_that_they_do_not_know_is_refused() -> None:
+    with pytest.raises(ApiRefused, match="each value in eventTypes"):
+        await API.create(http(Simulation()), msgspec.structs.replace(WANTED, events=("booking_postponed",)))
+
+
+async def test_a_body_that_is_no_object_is_refused() -> None:
+    with pytest.raises(ApiRefused, match="JSON"):
+        await http(Simulation()).request("POST", "/webhooks", json=[])
+
+
 async def test_being_throttled_is_an_outage_that_says_how_long() -> None:
     simulator = Simulation()
     simulator.throttled = True
