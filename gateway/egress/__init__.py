@@ -54,7 +54,7 @@ class Egress:
         self._guard = Guard(allow)
         self._pool = Pool(self._guard, resolver or Names())
         self.http = httpx.AsyncClient(
-            transport=GuardedTransport(self._pool),
+            transport=GuardedTransport(self._guard, self._pool),
             follow_redirects=False,
             trust_env=False,
             timeout=20.0,

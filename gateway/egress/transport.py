@@ -4,6 +4,7 @@ import asyncio
 
 import httpx
 
+from gateway.egress.guard import Guard
 from gateway.egress.pool import Pool, Target, head
 
 CAP = 8 << 20
@@ -17,18 +18,18 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     was all of it. The client's read timeout bounds the whole exchange, not one read.
     """
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, guard: Guard, pool: Pool) -> None:
+        self._guard = guard
         self._pool = pool
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        payload = (
-            head(request.method.encode("ascii"), request.url.raw_path, request.headers.raw) + await request.aread()
-        )
+        target = Target.of(self._guard.check_url(str(request.url)))
+        payload = head(request.method.encode("ascii"), target.path, request.headers.raw) + await request.aread()
         deadline = request.extensions.get("timeout", {}).get("read")
         try:
             async with asyncio.timeout(deadline):
                 answer = await self._pool.exchange(
-                    Target.of(request.url).origin,
+                    target.origin,
                     payload,
                     request.extensions.get("cap", CAP),
                     repeatable=request.method in ("GET", "PUT", "DELETE"),

@@ -9,7 +9,7 @@ import structlog
 from msgspec.structs import replace
 
 from gateway.pipeline.deliver import Door, Terms, deliver, failed
-from gateway.pipeline.retry import GONE
+from gateway.pipeline.retry import GONE, hopeless
 from gateway.store.model import Claimed, Destination, Result
 
 MOST_IN_FLIGHT = 16
@@ -163,7 +163,9 @@ class Lane:
         self._hungry |= len(claimed) == room
         self._pace.take(len(claimed))
         for each in claimed:
-            if self._claiming:
+            if hopeless(each.tries, self._terms.schedule):
+                self._finished.append(replace(self._unsent(each), outcome="dead", error="no try came to a result"))
+            elif self._claiming:
                 self._send(each)
             else:
                 self._finished.append(self._unsent(each))

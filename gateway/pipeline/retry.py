@@ -11,6 +11,8 @@ DAY = 86_400.0
 JITTER = 0.25
 SUCCESS = range(200, 300)
 GONE = 410
+SPARE_TRIES = 2
+"""So many tries beyond the last may have gone without a result, cut off by ends of the gateway itself."""
 ASKING_TO_WAIT = frozenset({429, 503})
 """Answers whose `Retry-After` is heeded; in any other it is noise."""
 
@@ -42,6 +44,11 @@ def verdict(tries: int, status: int | None, asked: float, schedule: Sequence[flo
     if status in ASKING_TO_WAIT:
         wait = max(wait, min(asked, DAY))
     return Verdict("retry", wait)
+
+
+def hopeless(tries: int, schedule: Sequence[float]) -> bool:
+    """Say that a delivery has had every try and never came to a result: it may be what ends the gateway each time."""
+    return tries > len(schedule) + 1 + SPARE_TRIES
 
 
 def seconds_asked(retry_after: str | None, now: datetime) -> float:

@@ -346,6 +346,12 @@ async def test_loopback_is_not_dialled_in_any_spelling(host: str) -> None:
     assert sink.connections == 0
 
 
+@pytest.mark.parametrize("url", ["ftp://example.com/", "http://a..b/", "http://user@example.com/", "http://h:0/"])
+async def test_a_url_that_could_not_be_configured_is_not_reached_either(egress: Egress, url: str) -> None:
+    with pytest.raises(EgressRefused):
+        await egress.http.get(url)
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.1", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
 async def test_an_allowed_address_is_dialled_in_any_spelling(egress: Egress, host: str) -> None:
     async with listening() as sink:

@@ -4,12 +4,13 @@ import asyncio
 import contextlib
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from gateway.contract.errors import StoreUnavailable
 from gateway.egress import Egress
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.lane import BURST_SECONDS, MOST_IN_FLIGHT, Pace
+from gateway.pipeline.retry import SPARE_TRIES
 from gateway.sealing import KeyRing
 from gateway.store.model import (
     Claimed,
@@ -51,6 +53,13 @@ async def egress() -> AsyncIterator[Egress]:
     door = Egress([LOOPBACK])
     yield door
     await door.aclose()
+
+
+@pytest.fixture(autouse=True)
+def logged() -> Iterator[list[Any]]:
+    """Take the log lines: writing them out would be most of the tests' time."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 @contextlib.asynccontextmanager
@@ -231,6 +240,19 @@ async def test_one_poison_event_ends_dead_and_its_destination_goes_on(store: Sto
     assert len(sink.seen) == 1
 
 
+async def test_an_event_that_ends_the_gateway_whenever_it_is_sent_ends_dead_unsent(
+    store: Store, egress: Egress
+) -> None:
+    async with listening() as sink:
+        destination = await subscribe(store, sink.url)
+        await emit(store, 1)
+        for _ in range(len(SOON) + 1 + SPARE_TRIES):
+            assert len(await store.claim(destination.number, 1, 0.0)) == 1
+        async with dispatching(store, egress):
+            (delivery,) = await until(store, all_are("dead", 1))
+    assert (delivery.last_error, sink.connections) == ("no try came to a result", 0)
+
+
 class Gate:
     """A consumer that keeps requests until it is opened, and counts how many it keeps at once."""
 
@@ -336,7 +358,7 @@ async def test_a_failed_delivery_is_tried_again_when_due_and_every_attempt_is_ke
 
 
 async def test_a_delivery_that_always_fails_is_dead_after_the_schedule_and_frees_its_booking(
-    store: Store, egress: Egress
+    store: Store, egress: Egress, logged: list[Any]
 ) -> None:
     async with listening(says(*[answer(500)] * 4, answer(200))) as sink, dispatching(store, egress):
         await subscribe(store, sink.url)
@@ -344,6 +366,8 @@ async def test_a_delivery_that_always_fails_is_dead_after_the_schedule_and_frees
         await emit(store, 2, "k")
         await until(store, lambda each: [d.status for d in each] == ["dead", "delivered"])
     assert len(sink.seen) == 5
+    assert [line["event"] for line in logged] == ["delivery dead"]
+    assert "path-token" not in str(logged)
 
 
 async def test_retry_after_moves_the_next_attempt(store: Store, egress: Egress) -> None:
