@@ -1,9 +1,52 @@
 """What tests of several folders share."""
 
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
 import pytest
+import uvicorn
 from hypothesis import settings
 
 pytest.register_assert_rewrite("gateway.contract.testing")
 
 settings.register_profile("gateway", deadline=None)  # a busy machine is no finding
 settings.load_profile("gateway")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[[Any], str]]:
+    """Serve an ASGI application on a loopback port until the test is over; gives its base URL."""
+    with ExitStack() as running:
+        yield lambda app: running.enter_context(serving(app))
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve from a thread of its own, so that whoever asks may block."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = _Announced(uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False))
+    thread = threading.Thread(target=asyncio.run, args=(server.serve([listening]),))
+    thread.start()
+    try:
+        assert server.announced.wait(30)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listening.close()
+
+
+class _Announced(uvicorn.Server):
+    """Says that it listens instead of being asked for it."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.announced = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.announced.set()

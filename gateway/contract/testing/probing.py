@@ -1,5 +1,6 @@
 """Take bodies apart and spoil them, for the conformance classes. Pure; knows JSON and forms."""
 
+import pathlib
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
@@ -74,6 +75,13 @@ CANARY = "canary-3f9a51c7e2"
 def taken_apart(body: bytes, suffix: str) -> Any:
     """Decode a payload file's body by the file's suffix."""
     return dict(parse_qsl(body.decode(), keep_blank_values=True)) if suffix == ".form" else msgspec.json.decode(body)
+
+
+def headers_beside(payload: pathlib.Path) -> dict[str, str]:
+    """Read what a payload comes with: its content type, and the headers in `case.headers`, `name: value` a line."""
+    beside = payload.with_suffix(".headers")
+    lines = [line.partition(":") for line in beside.read_text().splitlines()] if beside.exists() else []
+    return {"content-type": CONTENT_TYPES[payload.suffix], **{name: value.strip() for name, _, value in lines}}
 
 
 def put_together(value: Any, suffix: str) -> bytes:

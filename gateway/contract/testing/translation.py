@@ -51,11 +51,8 @@ class TranslationSuite(Suite):
         return sorted(folder.iterdir()) if folder.is_dir() else []
 
     def received(self, payload: Path, body: bytes | None = None, at: datetime = AT) -> Receipt:
-        beside = payload.with_suffix(".headers")
-        own = beside.read_text().splitlines() if beside.exists() else []
-        headers = [*self.headers, *((name, value.strip()) for name, _, value in (line.partition(":") for line in own))]
         body = payload.read_bytes() if body is None else body
-        return self.receipt(body, {"content-type": probing.CONTENT_TYPES[payload.suffix], **dict(headers)}, at)
+        return self.receipt(body, {**dict(self.headers), **probing.headers_beside(payload)}, at)
 
     def drafts(self, payload: Path, body: bytes | None = None, at: datetime = AT) -> Sequence[Draft]:
         return self.provider.translate(self.received(payload, body, at))
