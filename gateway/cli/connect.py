@@ -41,7 +41,7 @@ def url() -> None:
 def show_url(wishes: Wishes) -> None:
     """Show the one inbound URL."""
     with wishes.gateway() as gateway:
-        wishes.answer(gateway.get("/v1/url"), lambda answer: show.say(show.clean(answer["url"])))
+        wishes.answer(gateway.get("/v1/url"), lambda answer: show.say(show.clean(answer["inbound_url"])))
 
 
 @click.command("providers")

@@ -33,8 +33,8 @@ Case = tuple[str, str, str, Any, Any]
 """The command line, the call it must make (method, path, body), and the answer it gets."""
 
 COMMANDS: list[Case] = [
-    ("url", "GET", "/v1/url", None, {"url": INBOUND}),
-    ("url show", "GET", "/v1/url", None, {"url": INBOUND}),
+    ("url", "GET", "/v1/url", None, {"inbound_url": INBOUND}),
+    ("url show", "GET", "/v1/url", None, {"inbound_url": INBOUND}),
     ("providers", "GET", "/v1/providers", None, page(PROVIDER)),
     ("connections", "GET", "/v1/connections", None, page(CONNECTION)),
     ("connections list", "GET", "/v1/connections", None, page(CONNECTION)),

@@ -103,7 +103,9 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
 
 
 async def test_a_gateway_is_driven_by_hand_from_connect_to_disconnect(stage: Stage) -> None:
-    inbound = (await stage.gateway("url")).out.strip()
+    ended = await stage.gateway("url")
+    assert (ended.status, ended.err) == (0, "")
+    inbound = ended.out.strip()
     assert inbound.startswith(f"{stage.url}/in/")
     assert {one["name"] for one in (await stage.gateway("providers", "--json")).answer["items"]} == set(stage.vendors)
 
