@@ -10,6 +10,7 @@ from typing import cast
 
 from gateway.config import Allowed
 
+DELIVERY = {"webhook-id": "evt_1", "content-type": "application/json"}
 LOOPBACK = Allowed(ipaddress.ip_network("127.0.0.0/8"), None)
 
 
@@ -88,6 +89,30 @@ def says_then_closes(*answers: bytes) -> Behave:
 async def hangs(_seen: Seen, _transport: asyncio.Transport) -> None:
     """Never answer."""
     await asyncio.Event().wait()
+
+
+async def endless(_seen: Seen, transport: asyncio.Transport) -> None:
+    """Answer without an end."""
+    transport.write(b"HTTP/1.1 200 OK\r\n\r\n")
+    while not transport.is_closing():
+        transport.write(b"x" * 65_536)
+        await asyncio.sleep(0)
+
+
+async def endless_chunks(_seen: Seen, transport: asyncio.Transport) -> None:
+    """Answer without an end, in chunks that are nearly all framing."""
+    transport.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
+    while not transport.is_closing():
+        transport.write(b"1;" + b"e" * 9_000 + b"\r\nx\r\n")
+        await asyncio.sleep(0)
+
+
+async def drips(_seen: Seen, transport: asyncio.Transport) -> None:
+    """Answer a byte at a time."""
+    transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n")
+    while not transport.is_closing():
+        transport.write(b".")
+        await asyncio.sleep(0.01)
 
 
 @contextlib.asynccontextmanager

@@ -1,7 +1,7 @@
 """A provider's API, and the gateway's own, as their clients see them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
 import stamina
@@ -9,20 +9,13 @@ import stamina
 from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, EgressRefused
 from gateway.contract.provider import Http
 from gateway.egress import Egress, gateway_client
-from tests.egress.sinks import LOOPBACK, Sink, answer, hangs, listening, says
+from tests.egress.sinks import Sink, answer, hangs, listening, says
 
 
 @pytest.fixture(autouse=True)
 def _no_waits() -> Iterator[None]:
     with stamina.set_testing(True, attempts=3):
         yield
-
-
-@pytest.fixture
-async def egress() -> AsyncIterator[Egress]:
-    door = Egress([LOOPBACK])
-    yield door
-    await door.aclose()
 
 
 def api(egress: Egress, sink: Sink, timeout: float = 20.0) -> Http:

@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -18,19 +17,11 @@ from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
 from gateway.pipeline.deliver import Terms, check_headers, deliver, failed, sign
 from gateway.store.model import Claimed, Destination, Result, SigningSecret
-from tests.egress.sinks import LOOPBACK, Behave, Sink, answer, hangs, listening, says, says_then_closes
-from tests.egress.test_transport import drips, endless
+from tests.egress.sinks import Behave, Sink, answer, drips, endless, hangs, listening, says, says_then_closes
 from tests.pipeline.test_render import BODY
 
 SECRET, OLD_SECRET, EXPIRED_SECRET = (sealing.new_signing_secret() for _ in range(3))
 TERMS = Terms(schedule=(5.0, 30.0), timeout=10.0, unit=lambda: 0.0)
-
-
-@pytest.fixture
-async def egress() -> AsyncIterator[Egress]:
-    door = Egress([LOOPBACK])
-    yield door
-    await door.aclose()
 
 
 def claimed(tries: int = 1, body: bytes = BODY) -> Claimed:
