@@ -29,7 +29,7 @@ def connections() -> None:
 @click.pass_obj
 def list_connections(wishes: Wishes, /, **query: Any) -> None:
     """List the connections."""
-    empty = "No connection yet: `gateway connect PROVIDER` makes one, `gateway providers` lists what can be connected."
+    empty = "No connection yet: `gateway connect PROVIDER` makes one,\n`gateway providers` lists what can be connected."
     wishes.listing("/v1/connections", COLUMNS, empty, query)
 
 
@@ -52,5 +52,5 @@ def remove_connection(wishes: Wishes, connection: str) -> None:
     wishes.remove(
         f"/v1/connections/{segment(connection)}",
         f"Removed {name}.",
-        f"{name} takes no calls any more. Its provider does not answer: its webhook goes as soon as it does.",
+        f"{name} takes no calls any more.\nIts provider does not answer: its webhook there goes as soon as it does.",
     )

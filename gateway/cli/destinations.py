@@ -65,7 +65,8 @@ def _print_added(destination: Any) -> None:
 
 def _print_secret(answer: Any) -> None:
     show.say(f"  secret  {show.clean(answer['secret'])}")
-    show.say("The secret is not shown again: your consumer verifies webhook-signature with it (Standard Webhooks).")
+    show.say("The secret is not shown again. With it, consumers verify `webhook-signature`")
+    show.say("(Standard Webhooks).")
 
 
 @destinations.command("show")

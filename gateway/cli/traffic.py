@@ -46,7 +46,9 @@ def events() -> None:
 @click.pass_obj
 def list_events(wishes: Wishes, /, types: tuple[str, ...], **query: Any) -> None:
     """List the log, oldest first."""
-    empty = "No event here. Providers call the URL that `gateway url` shows; `gateway connections` says who has called."
+    empty = (
+        "No event here. Providers call the URL that `gateway url` shows;\n`gateway connections` says who has called."
+    )
     wishes.listing("/v1/events", EVENTS, empty, {**query, "types": ",".join(types) or None})
 
 
@@ -67,9 +69,7 @@ def replay_event(wishes: Wishes, event: str) -> None:
     """Deliver an event again, to every destination that it matches: same id, same bytes."""
     with wishes.gateway() as gateway:
         answer = gateway.post(f"/v1/events/{segment(event)}/replay", {})
-    wishes.answer(
-        answer, lambda _: show.say(f"{show.clean(event)} is on its way again: `gateway deliveries` shows it.")
-    )
+    wishes.answer(answer, lambda _: show.say(f"Replayed {show.clean(event)}: `gateway deliveries` shows it."))
 
 
 # --- deliveries ----------------------------------------------------------------------------------------------------
