@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Protocol
 
 import structlog
@@ -77,7 +79,7 @@ class Lane:
         self._retire = retire
         self._window = FIRST_IN_FLIGHT
         self._pace = Pace(destination.rate, time.monotonic())
-        self._sending: dict[asyncio.Task[Result], Claimed] = {}
+        self._sending: dict[asyncio.Task[Result], tuple[Claimed, Destination]] = {}
         self._finished: list[Result] = []
         self._gone: Destination | None = None
         self._hungry = True
@@ -164,11 +166,11 @@ class Lane:
         self._pace.take(len(claimed))
         for each in claimed:
             if hopeless(each.tries, self._terms.schedule):
-                self._finished.append(replace(self._unsent(each), outcome="dead", error="no try came to a result"))
+                self._finish(each, replace(self._unsent(each), outcome="dead", error="no try came to a result"))
             elif self._claiming:
                 self._send(each)
             else:
-                self._finished.append(self._unsent(each))
+                self._finish(each, self._unsent(each))
 
     async def _rest(self) -> None:
         """Wait for the bell, or until the rate lets one more go."""
@@ -183,18 +185,16 @@ class Lane:
 
     def _send(self, claimed: Claimed) -> None:
         task = asyncio.create_task(deliver(claimed, self.destination, self._door, self._terms))
-        self._sending[task] = claimed
+        self._sending[task] = (claimed, self.destination)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[Result]) -> None:
-        claimed = self._sending.pop(task)
+        claimed, destination = self._sending.pop(task)
         result = self._result(task, claimed)
         self._adapt(result)
-        self._finished.append(result)
-        if result.status == GONE and not self.destination.paused:
-            self._gone = self.destination
-        if result.outcome == "dead":
-            _log.warning("delivery dead", **self._about(claimed), error=result.error)
+        if result.status == GONE:
+            self._gone = destination
+        self._finish(claimed, result)
         self._bell.set()
 
     def _result(self, task: asyncio.Task[Result], claimed: Claimed) -> Result:
@@ -202,9 +202,14 @@ class Lane:
             return replace(self._unsent(claimed), outcome="retry", error="the gateway stopped before an answer came")
         error = task.exception()
         if error is not None:  # one event that cannot be sent must neither end the lane nor be tried for ever
-            _log.error("delivery broke", **self._about(claimed), exc_info=error)
+            _log.error("delivery broke", **self._about(claimed), error=type(error).__name__, at=_place(error))
             return failed(claimed, self._terms, f"the gateway failed: {type(error).__name__}")
         return task.result()
+
+    def _finish(self, claimed: Claimed, result: Result) -> None:
+        self._finished.append(result)
+        if result.outcome == "dead":
+            _log.warning("delivery dead", **self._about(claimed), error=result.error)
 
     def _about(self, claimed: Claimed) -> dict[str, object]:
         return {"event_id": claimed.event_id, "destination": self.destination.id, "attempt": claimed.attempt}
@@ -222,3 +227,9 @@ class Lane:
         return Result(
             delivery=claimed.delivery, attempt=claimed.attempt, outcome="released", started_at=now, duration_ms=0
         )
+
+
+def _place(error: BaseException) -> str:
+    """Say where it came from; what it says may quote an event."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "unknown"

@@ -1,6 +1,7 @@
 """One destination cannot take from another, and gets no more than it can bear."""
 
 import asyncio
+import itertools
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from gateway.pipeline.lane import BURST_SECONDS, MOST_IN_FLIGHT, Pace
 from gateway.pipeline.retry import SPARE_TRIES
 from gateway.store.model import Destination, VersionConflict
 from gateway.store.store import Store
-from tests.egress.sinks import Seen, answer, hangs, listening, says
+from tests.egress.sinks import Seen, Sink, answer, hangs, listening, says
 from tests.pipeline.queueing import SOON, Behind, Gate, all_are, dispatching, emit, paused, subscribe, until
 
 pytestmark = pytest.mark.usefixtures("logged")
@@ -36,15 +37,19 @@ async def test_stalled_destinations_hold_up_no_other(store: Store, egress: Egres
         await running
 
 
-async def test_one_poison_event_ends_dead_and_its_destination_goes_on(store: Store, egress: Egress) -> None:
+async def test_one_poison_event_ends_dead_and_its_destination_goes_on(
+    store: Store, egress: Egress, logged: list[Any]
+) -> None:
     async with listening() as sink, dispatching(store, egress):
         await subscribe(store, sink.url, profile="thin")
-        poison = await emit(store, 1, "k1", body=b"{")
+        poison = await emit(store, 1, "k1", body=b"{canary")
         await emit(store, 2, "k2")
         deliveries = await until(store, lambda each: {d.status for d in each} == {"dead", "delivered"})
     (dead,) = [each for each in deliveries if each.status == "dead"]
     assert (dead.event, dead.attempt) == (poison, 4)
     assert dead.last_error == "the gateway failed: DecodeError"
+    assert {line["event"] for line in logged} == {"delivery broke", "delivery dead"}
+    assert "canary" not in str(logged)
     assert len(sink.seen) == 1
 
 
@@ -203,12 +208,22 @@ async def test_410_from_an_address_that_was_replaced_meanwhile_pauses_nothing(st
 
     async with listening(gone_later) as old, listening() as new, dispatching(store, egress):
         destination = await subscribe(store, old.url)
-        await emit(store, 1)
+        await emit(store, 1, "k1")
         await asked.wait()
         await store.put_destination(replace(destination, url=new.url))
+        await until_moved(store, new)
         moved.set()
-        await until(store, all_are("delivered", 1))
-    assert (len(old.seen), len(new.seen)) == (1, 1)
+        await until(store, lambda each: {d.status for d in each} == {"delivered"})
+    assert len(new.seen) == len(await store.deliveries(after=None, limit=500))
+
+
+async def until_moved(store: Store, new: Sink) -> None:
+    """Emit until the new address gets something: the lane knows of it then."""
+    for number in itertools.count(2):
+        if new.seen:
+            return
+        await emit(store, number, f"k{number}")
+        await store.changed(0.01)
 
 
 async def test_a_destination_paused_by_the_operator_gets_nothing_more_until_it_is_resumed(
