@@ -124,7 +124,7 @@ class _ProviderHttp:
             response = await self._http.request(
                 method, self._base + path, params=query, content=body, headers=headers, timeout=self._timeout
             )
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             reached = not isinstance(error, httpx.ConnectError)
             raise ApiUnavailable(f"no answer: {error}", reached=reached) from None
         if not response.extensions["whole"]:
