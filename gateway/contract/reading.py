@@ -121,7 +121,7 @@ def kept(value: Any, masked: Set[str], depth: int = 0) -> Any:
 
 def text(value: object) -> str | None:
     """Read a text; anything else, and a text of spaces only, is null."""
-    return (value.strip() or None) if isinstance(value, str) else None
+    return (value.strip() or None) if type(value) is str else None
 
 
 def keys(value: object) -> Mapping[str, Any]:
