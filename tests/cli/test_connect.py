@@ -162,6 +162,13 @@ def test_wrong_usage_ends_with_2_and_asks_nothing(
     assert not standin.asked
 
 
+def test_a_file_that_is_not_text_is_no_secret(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    ended = cli("connect", "harmonizely", "--credential", "api_key=@binary")
+    assert (ended.status, ended.out) == (2, "")
+    assert "'binary' is not a text file" in ended.err
+
+
 def test_a_refusal_is_one_line_in_the_providers_words_without_our_secret(cli: Cli, standin: StandIn) -> None:
     standin.problem("POST", "/v1/connections", 502, f"harmonizely: key {SECRET} is not valid\nat all")
     ended = cli("connect", "harmonizely", "--credential", "api_key=env:K", K=SECRET)
