@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from gateway.contract.base32 import base32
 from gateway.contract.errors import ConfigurationError, GatewayError
 
 KEY_FILE = "secret.keys"
@@ -170,11 +171,6 @@ def new_id(prefix: str) -> str:
     """Make a public id: the prefix (`con_`) and 26 characters that sort by time of making (48 bits of ms, 80 random)."""
     stamp = time.time_ns() // 1_000_000
     return prefix + base32(stamp.to_bytes(6, "big") + secrets.token_bytes(10))
-
-
-def base32(raw: bytes) -> str:
-    """Write bytes in lower-case base32 whose text sorts as the bytes do (RFC 4648 "extended hex"), without padding."""
-    return base64.b32hexencode(raw).decode("ascii").rstrip("=").lower()
 
 
 def digest(text: str) -> bytes:

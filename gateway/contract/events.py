@@ -5,7 +5,6 @@ Instants are UTC and end in `Z`. Text that may identify a person carries a mark 
 text field is neither marked nor listed as safe. Words are open: an unknown one reads as `unknown` or `other`.
 """
 
-import base64
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,6 +14,8 @@ from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_type_h
 
 import msgspec
 from msgspec import Meta, Struct
+
+from gateway.contract.base32 import STANDARD, base32
 
 SCHEMA_VERSION = "1.0"
 
@@ -575,7 +576,7 @@ def event_digest(parts: Sequence[str | None]) -> bytes:
 
 def event_id(digest: bytes) -> str:
     """Write a 20-byte digest as `evt_` and 32 lower-case base32 characters."""
-    return "evt_" + base64.b32encode(digest).decode("ascii").lower()
+    return "evt_" + base32(digest, STANDARD)
 
 
 def sequence(stamp: datetime, rank: int) -> str:

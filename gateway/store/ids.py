@@ -4,8 +4,8 @@ import base64
 import binascii
 import hashlib
 
+from gateway.contract.base32 import base32
 from gateway.contract.events import event_id
-from gateway.sealing import base32
 
 RECEIPT = "rcp_"
 DELIVERY = "dlv_"

@@ -270,7 +270,7 @@ def _skip(tx: Tx, item: Skip) -> int:
 def recover(tx: Tx, now: int) -> None:
     """Put right what a dead process left: what it had claimed is due at once, and waits survive a clock set back.
 
-    Every due time was set as some `now` and a wait, and `head.clock` holds the latest such `now`. A clock that now shows
+    Every due time was set as some `now` and a wait, and `head.clock` holds the latest such `now`. A clock that shows
     less was set back in between: what is still to come is moved by as much.
     """
     clock = tx.run(_sql.last_clock)[0][0]

@@ -16,7 +16,7 @@ from gateway.store.configuration import Changed, Configuration
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.ids import event_bytes, receipt_digest
-from gateway.store.intake import Call, Intake
+from gateway.store.intake import Intake
 from gateway.store.listing import Listing
 from gateway.store.model import (
     Accepted,
@@ -39,6 +39,7 @@ from gateway.store.model import (
 )
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
 from gateway.store.routes import Routes
+from gateway.store.sieve import Call
 
 SLICE = 500
 """Rows of a large job in one transaction, so that nobody waits long behind it."""
@@ -57,7 +58,7 @@ class Store:
         self._engine = engine
         self._configuration = Configuration(keys)
         routes = Routes(self._configuration.destinations)
-        self._intake = Intake(keys, routes, engine.now)
+        self._intake = Intake(keys, routes, engine.now, engine.roomy)
         self._queue = Queue(keys, routes)
         self._listing = Listing(keys)
         self._version = 0

@@ -17,10 +17,10 @@ class Tx(Protocol):
     """One transaction."""
 
     def run(self, statement: Statement, **values: Value | Sequence[Value]) -> list[Row]:
-        """Run once; a list of values stands for `(:names*)`."""
+        """Run once; a list of values, not empty, stands for `(:names*)`."""
 
     def many(self, statement: Statement, rows: Sequence[Row]) -> None:
-        """Run for each row: its values in the order in which the statement names them first."""
+        """Run for each row: its values in the order in which the statement names them."""
 
 
 Job = Callable[[Tx, Sequence[A]], Sequence[R | Exception]]
@@ -34,17 +34,20 @@ the engine then runs each caller's part alone, so that only the bad one fails.
 class Engine(Protocol):
     """A database whose writes share commits."""
 
+    def now(self) -> int:
+        """Tell the time by the steady clock: epoch milliseconds (UTC)."""
+
+    def roomy(self) -> bool:
+        """Tell whether there is room for more than what is already being handled."""
+
     async def write(self, job: Job[A, R], item: A) -> R:
         """Run the job in a transaction and return once it is durable. Raises StoreUnavailable."""
 
     async def read(self, query: Callable[[Tx], R]) -> R:
         """Run a query on a snapshot. Raises StoreUnavailable."""
 
-    async def changed(self, timeout: float) -> bool:
+    async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         """Wait until anything was committed; False after `timeout` seconds without."""
-
-    def now(self) -> int:
-        """Tell the time by the steady clock: epoch milliseconds (UTC)."""
 
     async def close(self) -> None:
         """Finish what was submitted, then let go of everything."""

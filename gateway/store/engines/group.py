@@ -1,4 +1,4 @@
-"""Group commit, the event loop's side: what is asked during one tick, or while a commit runs, shares the next commit."""
+"""Group commit, the event loop's side: what is asked in one tick, or while a commit runs, shares the next commit."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,9 +30,10 @@ class Group:
         self._writer = writer
         self._commit = commit
         self._waiting: list[Call] = []
-        self._busy = False
+        self._rest = asyncio.Event()
+        self._rest.set()
         self._closed = False
-        self._commits = self._loop.create_future()
+        self._bell = self._loop.create_future()
 
     def submit(self, job: Job[Any, Any], item: Any) -> "asyncio.Future[Any]":
         """Put a call into the next batch."""
@@ -40,20 +41,33 @@ class Group:
             raise StoreUnavailable("the store is closed")
         answer = self._loop.create_future()
         self._waiting.append(Call(job, item, answer))
-        if not self._busy:
-            self._busy = True
+        if self._rest.is_set():
+            self._rest.clear()
             self._loop.call_soon(self._start)
         return answer
+
+    async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
+        """Wait for the next batch to end; False after `timeout` seconds without."""
+        done, _ = await asyncio.wait([self._bell], timeout=timeout)
+        return bool(done)
+
+    async def drain(self) -> None:
+        """Take no more calls and wait until those taken are answered."""
+        self._closed = True
+        await self._rest.wait()
 
     def _start(self) -> None:
         batch, self._waiting = self._waiting[:LARGEST], self._waiting[LARGEST:]
         if batch:
             self._writer.submit(self._work, batch)
         else:
-            self._busy = False
+            self._rest.set()
 
     def _work(self, batch: Sequence[Call]) -> None:
-        outcomes = self._commit(batch)
+        try:
+            outcomes = self._commit(batch)
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours must not leave anyone waiting for ever
+            outcomes = [error] * len(batch)
         self._loop.call_soon_threadsafe(self._finish, batch, outcomes)
 
     def _finish(self, batch: Sequence[Call], outcomes: Sequence[Outcome]) -> None:
@@ -64,22 +78,6 @@ class Group:
                 call.answer.set_exception(outcome)
             else:
                 call.answer.set_result(outcome)
-        self._ring()
+        self._bell.set_result(None)
+        self._bell = self._loop.create_future()
         self._loop.call_soon(self._start)  # after the callers just answered, so that what they ask next is in it
-
-    def _ring(self) -> None:
-        if not self._commits.done():
-            self._commits.set_result(None)
-            self._commits = self._loop.create_future()
-
-    async def changed(self, timeout: float) -> bool:
-        """Wait for the next batch to end; False after `timeout` seconds without."""
-        done, _ = await asyncio.wait([self._commits], timeout=timeout)
-        return bool(done)
-
-    async def drain(self) -> None:
-        """Take no more calls and wait until those taken are answered."""
-        self._closed = True
-        while self._busy:
-            await self.changed(timeout=1.0)
-            await asyncio.sleep(0)

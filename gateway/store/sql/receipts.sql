@@ -35,7 +35,7 @@ INSERT INTO bodies (event, sealed) VALUES (:event, :sealed)
 UPDATE receipts SET status = 'understood', reason = NULL, connection = :connection, events = :events
  WHERE number = :number
 
--- name: touch_connections
+-- name: hear_of_connections
 UPDATE connections
    SET last_received_at = :at, status = CASE status WHEN 'waiting' THEN 'active' ELSE status END
  WHERE id = :id

@@ -1,0 +1,116 @@
+"""The database file: held by one process, made whole, looked at before it is trusted."""
+
+import fcntl
+import os
+from pathlib import Path
+
+import apsw
+
+from gateway.contract.errors import ConfigurationError
+from gateway.store.statements import migrations
+
+FILE = "gateway.db"
+LOCK = "gateway.lock"
+APPLICATION = 0x62776731
+"""Written into the file's header ("bwg1"): tells our database from somebody else's."""
+CACHE_KIB = 16_384
+THOROUGH = 256 << 20
+"""Bytes up to which the whole file is checked at start; of a larger one only what everything else depends on."""
+VITAL = ("head", "connections", "destinations", "keys", "tokens", "tally")
+_MAGIC = b"SQLite format 3\0"
+_HEADER = 100
+_APPLICATION_AT = 68
+
+
+def lock(data_dir: Path) -> int:
+    """Hold the directory for this process. The lock is the kernel's: a dead process holds nothing."""
+    try:
+        handle = os.open(data_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"GATEWAY_DATA_DIR: {data_dir} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(handle)
+        raise ConfigurationError(f"GATEWAY_DATA_DIR: {data_dir} is in use by another gateway process") from error
+    return handle
+
+
+def connect(path: Path) -> apsw.Connection:
+    """Connect to a file that exists."""
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.set_busy_timeout(100)  # there is one writer, so only a checkpoint ever waits, and it comes again
+    db.pragma("journal_mode", "wal")
+    db.pragma("synchronous", "full")
+    db.pragma("temp_store", "memory")
+    db.pragma("cache_size", -CACHE_KIB)
+    db.wal_autocheckpoint(0)
+    return db
+
+
+def connect_reader(path: Path) -> apsw.Connection:
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db.set_busy_timeout(1000)
+    db.pragma("query_only", True)
+    return db
+
+
+def prepare(path: Path) -> None:
+    """Make the database at first start, or refuse one that is not ours. Touches nothing that it refuses."""
+    if not path.exists():
+        _create(path)
+    with path.open("rb") as file:
+        header = file.read(_HEADER)
+    if not header.startswith(_MAGIC) or len(header) < _HEADER:
+        raise ConfigurationError(f"{path} is damaged, or not a database. Restore it from a backup")
+    if int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big") != APPLICATION:
+        raise ConfigurationError(f"{path} is not a database of this gateway's")
+
+
+def _create(path: Path) -> None:
+    """Make it under another name first, so that under its own it is either whole or not there."""
+    if path.with_name(f"{FILE}-wal").exists():
+        raise ConfigurationError(f"{path} is missing, but its log {FILE}-wal is there: restore it, or move that away")
+    draft = path.with_name(f"{FILE}.new")
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(draft.name + ending).unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    db = connect(draft)
+    db.pragma("application_id", APPLICATION)
+    migrate(db)
+    db.close()
+    draft.rename(path)
+    _sync_dir(path.parent)
+
+
+def _sync_dir(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def examine(db: apsw.Connection, path: Path) -> None:
+    """Refuse a damaged file. Its log is already in it, so its size must be what it says."""
+    size = path.stat().st_size
+    if size < db.pragma("page_count") * db.pragma("page_size"):
+        raise ConfigurationError(f"{path} is damaged: it is shorter than it says. Restore it from a backup")
+    for what in (1,) if size <= THOROUGH else VITAL:
+        found = db.pragma("quick_check", what)
+        if found != "ok":
+            raise ConfigurationError(f"{path} is damaged: {found}. Restore it from a backup")
+
+
+def migrate(db: apsw.Connection) -> None:
+    """Bring the schema to what this version knows, each step in its own transaction."""
+    known = migrations()
+    version = db.pragma("user_version")
+    if version > len(known):
+        raise ConfigurationError(
+            f"the database has schema {version}, this gateway knows {len(known)}: start the newer gateway"
+        )
+    for number in range(version, len(known)):
+        with db:
+            db.execute(known[number])
+            db.pragma("user_version", number + 1)

@@ -1,0 +1,130 @@
+"""Tell new from known, before anything is written: what becomes of each call, and which of its events are new."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gateway.contract.errors import StoreUnavailable
+from gateway.store.engines.engine import Tx
+from gateway.store.ids import event_ids, receipt_id
+from gateway.store.model import Accepted, NewEvent, NewReceipt
+from gateway.store.statements import load
+
+FLOOD_ROWS = 10_000
+FLOOD_BYTES = 256 << 20
+"""What may wait in quarantine for one URL."""
+_sql = load("receipts")
+
+
+class Call(NamedTuple):
+    """One call to keep; without `receipt`: one that is kept already and now understood."""
+
+    digest: bytes
+    connection: str | None
+    receipt: NewReceipt | None
+    events: Sequence[NewEvent]
+
+
+class Known(NamedTuple):
+    """A receipt that is already there."""
+
+    number: int
+    status: str
+    reason: str | None
+    events: bytes | None
+
+
+class Kept(NamedTuple):
+    """A call to be written: its row when it has one, those of its events that are new, the ids of all, end to end."""
+
+    call: Call
+    known: Known | None
+    new: list[NewEvent]
+    events: bytes
+
+
+class Sieve:
+    """Take calls one by one; no two of them are about the same receipt or event."""
+
+    def __init__(self, tx: Tx, calls: Sequence[Call], roomy: bool) -> None:
+        self._tx = tx
+        self._roomy = roomy
+        digests = [call.digest for call in calls]
+        ids = [event.id for call in calls for event in call.events]
+        self._known = {row[0]: Known(*row[1:]) for row in tx.run(_sql.known_receipts, digests=digests)}
+        self._taken = {row[0]: (row[1], row[2]) for row in (tx.run(_sql.known_events, ids=ids) if ids else ())}
+        self._flood: dict[str, tuple[int, int]] = {}
+        self.kept: list[Kept] = []
+        self.amounts = {"understood": 0, "quarantined": 0, "held": 0, "duplicates": 0}
+        self.heard: dict[str, int] = {}
+        """When each connection was heard of."""
+
+    def take(self, call: Call) -> Accepted | Exception:
+        """Answer one call, and remember what is to be written for it."""
+        answer = self._decide(call, self._known.get(call.digest))
+        if call.receipt is not None and isinstance(answer, Accepted) and answer.status != "conflict":
+            self.amounts["duplicates"] += answer.status == "duplicate"
+            if call.connection is not None:
+                self.heard[call.connection] = call.receipt.received_at
+        return answer
+
+    def _decide(self, call: Call, known: Known | None) -> Accepted | Exception:
+        if known is None:
+            return self._decide_new(call)
+        if known.status in {"understood", "discarded"}:
+            return Accepted("duplicate", receipt_id(call.digest), event_ids(known.events))
+        if call.receipt is None or call.receipt.status == "understood":
+            return self._understand(call, known)
+        return _waits(call, known.status, known.reason)
+
+    def _decide_new(self, call: Call) -> Accepted | Exception:
+        receipt = call.receipt
+        if receipt is None:
+            return Accepted("duplicate", receipt_id(call.digest))
+        if not self._roomy:
+            return StoreUnavailable("the disk is nearly full", retry_after=60)
+        if receipt.status == "understood":
+            return self._understand(call, None)
+        if receipt.status == "quarantined" and self._flooded(receipt):
+            return StoreUnavailable("too many calls to this URL wait in quarantine", retry_after=60)
+        self.kept.append(Kept(call, None, [], b""))
+        self.amounts[receipt.status] += 1
+        return _waits(call, receipt.status, receipt.reason)
+
+    def _understand(self, call: Call, known: Known | None) -> Accepted:
+        new, conflicts = self._sift(call.events)
+        if conflicts:
+            return Accepted("conflict", receipt_id(call.digest), conflicts=tuple(conflicts))
+        events = b"".join(dict.fromkeys([event.id for event in call.events]))
+        self.kept.append(Kept(call, known, new, events))
+        self.amounts["understood"] += 1
+        if known is not None:
+            self.amounts[known.status] -= 1
+        nothing_new = known is None and bool(call.events) and not new
+        return Accepted("duplicate" if nothing_new else "accepted", receipt_id(call.digest), event_ids(events))
+
+    def _sift(self, events: Sequence[NewEvent]) -> tuple[list[NewEvent], list[int]]:
+        """Tell the new events, and the places of those whose id another fact has."""
+        new: list[NewEvent] = []
+        conflicts: list[int] = []
+        for place, event in enumerate(events):
+            taken = self._taken.get(event.id)
+            if taken is None:
+                new.append(event)
+                self._taken[event.id] = (event.data_digest, event.live)
+            elif taken[0] != event.data_digest and event.live and taken[1]:
+                conflicts.append(place)
+        return new, conflicts
+
+    def _flooded(self, receipt: NewReceipt) -> bool:
+        if receipt.token not in self._flood:
+            ((rows, size),) = self._tx.run(_sql.open_quarantine, token=receipt.token)
+            self._flood[receipt.token] = (rows, size)
+        rows, size = self._flood[receipt.token]
+        if rows >= FLOOD_ROWS or size + receipt.size > FLOOD_BYTES:
+            return True
+        self._flood[receipt.token] = (rows + 1, size + receipt.size)
+        return False
+
+
+def _waits(call: Call, status: str, reason: str | None) -> Accepted:
+    return Accepted("quarantined" if status == "quarantined" else "held", receipt_id(call.digest), (), reason)
