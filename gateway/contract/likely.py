@@ -12,7 +12,14 @@ from gateway.contract.reading import Warn, answer, first, keys, moment, text
 
 BY = ("by", "initiator", "actor", "canceled_by", "cancelled_by", "rescheduled_by")
 REASON = ("reason", "message", "comment")
-OLD_START = ("previous_start", "old_start", "previous_scheduled_at", "old_scheduled_at", "original_scheduled_at")
+OLD_START = (
+    "previous_start",
+    "old_start",
+    "original_start",
+    "previous_scheduled_at",
+    "old_scheduled_at",
+    "original_scheduled_at",
+)
 OLD_END = ("previous_end", "old_end", "previous_end_date", "old_end_date", "original_end_date")
 OLD_ID = ("previous_id", "old_id", "previous_uuid", "old_uuid", "original_uuid")
 AMOUNT = ("amount", "price", "total")

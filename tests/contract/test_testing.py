@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 import pytest
@@ -28,7 +28,7 @@ from gateway.contract.provider import (
     WebhookApi,
     decode,
 )
-from gateway.contract.reading import keys
+from gateway.contract.reading import keys, moment, text
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.contract.testing import (
     ByHandSuite,
@@ -47,7 +47,7 @@ BODY = {"id": "b-1", "who": "ada@example.com", "start": "2026-03-09T09:00:00Z", 
 
 
 class Call(msgspec.Struct):
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1)]
     who: Any = None
     start: Any = None
     n: Any = None
@@ -69,16 +69,9 @@ class Good(Provider):
 
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
         call = decode(receipt.inbound.body, Call)
-        person = Person(email=call.who) if isinstance(call.who, str) and call.who else Person()
-        booking = Booking(id=call.id, status=BookingStatus.SCHEDULED, attendees=(person,), start=_start(call))
+        person, start = Person(email=text(call.who)), moment(call.start)
+        booking = Booking(id=call.id, status=BookingStatus.SCHEDULED, attendees=(person,), start=start)
         return [Draft(data=Scheduled(booking=booking), parts=(call.id,), extensions={"good": call.n})]
-
-
-def _start(call: Call) -> datetime | None:
-    try:
-        return msgspec.convert(call.start, datetime) if isinstance(call.start, str) else None
-    except msgspec.ValidationError:
-        return None
 
 
 def changed(**changes: Any) -> type[Good]:

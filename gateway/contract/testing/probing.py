@@ -4,6 +4,7 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, TypeGuard, get_type_hints
 from urllib.parse import parse_qsl, urlencode
 
@@ -166,7 +167,7 @@ def _holder(value: Any, path: Path) -> Any:
 
 def values(struct: Struct) -> Iterator[tuple[str, Any, str | None]]:
     """Walk over the plain values of an event's structs: (field, value, kind of personal data or None)."""
-    hints = get_type_hints(type(struct), include_extras=True)
+    hints = _hints(type(struct))
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         for item in value if isinstance(value, tuple) else (value,):
@@ -174,6 +175,11 @@ def values(struct: Struct) -> Iterator[tuple[str, Any, str | None]]:
                 yield from values(item)
             else:
                 yield name, item, mark(hints[name])
+
+
+@cache
+def _hints(kind: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
 
 
 def mark(hint: Any) -> str | None:

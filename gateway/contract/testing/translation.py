@@ -18,6 +18,8 @@ from gateway.contract.provider import Draft, Receipt, parsed
 from gateway.contract.testing import probing
 from gateway.contract.testing.suite import AT, Suite
 
+ID_BYTES = 20
+
 
 class Golden(JSONSnapshotExtension):
     """Keep drafts as JSON, each with its type first, and in the order of the schema instead of the alphabet."""
@@ -90,18 +92,21 @@ class TranslationSuite(Suite):
         assert self.drafts(payload, probing.put_together(reordered, payload.suffix)) == self.drafts(payload)
 
     def test_drafts_are_canonical(self, payload: Path) -> None:
-        drafts = self.drafts(payload)
-        assert drafts, "a call that says nothing is a NotUnderstood"
+        assert self.drafts(payload), "a call that says nothing is a NotUnderstood"
+        self._is_canonical(self.drafts(payload))
+
+    def _is_canonical(self, drafts: Sequence[Draft]) -> None:
         for draft in drafts:
             assert event_type(draft) in self.provider.types, "types: not declared"
             assert set(draft.warnings) <= WARNINGS.keys(), "warnings: not in the documented list"
             assert len(set(draft.warnings)) == len(draft.warnings), "warnings: one is there twice"
-            assert event_digest(draft.parts)
             assert any(draft.parts), "parts: nothing in them"
+            assert len(event_digest(draft.parts)) == ID_BYTES
+            assert all(at is None or at.tzinfo is UTC for at in (draft.at, draft.revision)), "at, revision: not UTC"
             for field, value, _ in probing.values(draft.data):
                 assert value != "" or field == "key", f"{field}: an empty text is null"
                 assert not isinstance(value, datetime) or value.tzinfo is UTC, f"{field}: not UTC"
-            assert all(at is None or at.tzinfo is UTC for at in (draft.at, draft.revision)), "at, revision: not UTC"
+        assert msgspec.json.encode(drafts), "what comes out can be written"
 
     def test_identities_hold_nothing_personal(self, payload: Path) -> None:
         for draft in self.drafts(payload):
@@ -176,7 +181,7 @@ class TranslationSuite(Suite):
             receipt = self.received(payload, body)
             self.provider.recognises(receipt.inbound, parsed(receipt.inbound), receipt.account)
             with suppress(NotUnderstood):
-                assert msgspec.json.encode(self.provider.translate(receipt)), "what comes out can be written"
+                self._is_canonical(self.provider.translate(receipt))
 
 
 def _without_parts(drafts: Sequence[Draft]) -> list[Draft]:
