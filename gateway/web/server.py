@@ -91,7 +91,13 @@ async def _running(settings: Settings, public_url: str) -> AsyncIterator[Service
         await inboxes.refresh()
         registrar = Registrar(store, egress, providers, inboxes)
         services = Services(settings, store, egress, providers, registrar, inboxes, public_url)
-        dispatcher = Dispatcher(store, egress, schedule=settings.retry_schedule, timeout=settings.delivery_timeout)
+        dispatcher = Dispatcher(
+            store,
+            egress,
+            schedule=settings.retry_schedule,
+            timeout=settings.delivery_timeout,
+            public_url=public_url,
+        )
         loops = [asyncio.create_task(dispatcher.run()), asyncio.create_task(registrar.run_removals())]
         stack.push_async_callback(_cancelled, loops)
         stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
