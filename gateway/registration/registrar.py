@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import msgspec
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
@@ -23,6 +22,10 @@ from gateway.sealing import new_id, new_provider_secret, new_url_token
 from gateway.store.model import Connection, VersionConflict
 from gateway.store.model import Remote as Seen
 
+AT_ONCE_SECONDS = 10.0
+"""How long whoever asks waits for a removal; after that it goes on without them."""
+
+SUCCESS = range(200, 300)
 TOO_MANY_REQUESTS = 429
 _TRIES = 5
 
@@ -105,7 +108,7 @@ class Registrar:
             return True
         await self._update(connection_id, lambda c: replace(c, status="removing"))
         await self._inboxes.refresh()
-        return await self._removals.attempt(connection_id)
+        return await self._removals.attempt(connection_id, within=AT_ONCE_SECONDS)
 
     # --- deciding --------------------------------------------------------------------------------------------------
 
@@ -172,10 +175,15 @@ class Registrar:
             settings=settings,
             secrets=rules.secrets_after(provider, before, scheme, change),
         )
+        if (before.settings, before.secrets) != (after.settings, after.secrets):
+            self._check_place(after, scheme, others)
+        return after
+
+    def _check_place(self, after: Connection, scheme: Hmac | Unsigned, others: Sequence[Connection]) -> None:
+        """See that calls can still be decided after a change: a URL that a provider knows is not exchanged here."""
         if after.token is None and rules.needs_own_url(after, scheme, others):
             raise Conflict("Its calls could not be told from another connection's: connect again with `own_url`.")
         rules.check_unique(after, scheme, others, self._providers)
-        return after
 
     # --- doing -----------------------------------------------------------------------------------------------------
 
@@ -185,7 +193,7 @@ class Registrar:
         try:
             webhook = await remote.create()
         except ProviderApiError as error:
-            raise remote.explain(error, await self._undo(connection, error)) from None
+            raise remote.explain(error, await self._undo(remote, error)) from None
         except EgressRefused as error:
             await self._forget(connection.id)
             raise Invalid("settings", str(error)) from None
@@ -193,16 +201,31 @@ class Registrar:
         await self._inboxes.refresh()
         return made
 
-    async def _undo(self, connection: Connection, error: ProviderApiError) -> str:
+    async def _undo(self, remote: Remote, error: ProviderApiError) -> str:
         """Leave nothing of a failed registration: a provider that did not answer may have made the webhook."""
-        if not isinstance(error, ApiUnavailable) or not error.reached or error.status == TOO_MANY_REQUESTS:
+        connection = remote.connection
+        certain = not isinstance(error, ApiUnavailable) or not error.reached or error.status == TOO_MANY_REQUESTS
+        outcome = "" if certain else await self._sweep(remote, error)
+        if outcome is not None:
             await self._forget(connection.id)
-            return ""
+            return outcome
         await self._update(connection.id, lambda c: replace(c, status="removing"))
         await self._inboxes.refresh()
-        if await self._removals.attempt(connection.id):
-            return "No webhook was left there."
+        self._removals.wake(connection.id)
         return f"A webhook may have been made all the same: {connection.id} is removed once that is found out."
+
+    async def _sweep(self, remote: Remote, error: ProviderApiError) -> str | None:
+        """Delete what may have been made, and say so; None when the provider cannot be asked about it."""
+        others = [c for c in await self._store.connections() if c.id != remote.connection.id]
+        try:
+            async with asyncio.timeout(AT_ONCE_SECONDS):
+                await remote.remove(others)
+        except ProviderApiError as again:
+            nonsense = error.status in SUCCESS and again.status in SUCCESS
+            return "Nothing at its address answers as its API does." if nonsense else None
+        except (EgressRefused, TimeoutError):
+            return None
+        return "No webhook was left there."
 
     def _remote(self, connection: Connection) -> Remote | None:
         """Make the way to a connection's provider. Raises Invalid when a newer plugin cannot read its settings."""
@@ -257,8 +280,3 @@ def merged(before: Mapping[str, Any], change: Mapping[str, Any] | UnsetType) -> 
     if change is UNSET or isinstance(change, UnsetType):
         return dict(before)
     return {key: value for key, value in {**before, **change}.items() if value is not None}
-
-
-def public_settings(provider: Provider, connection: Connection) -> Any:
-    """Make the settings as they are in force, defaults filled in."""
-    return msgspec.to_builtins(msgspec.convert(connection.settings, provider.settings))

@@ -71,13 +71,17 @@ class Removals:
         self._failures.pop(connection_id, None)
         self._wake.set()
 
-    async def attempt(self, connection_id: str) -> bool:
-        """Try once; True when neither webhook nor row is left. Raises StoreUnavailable."""
+    async def attempt(self, connection_id: str, within: float | None = None) -> bool:
+        """Try once, for `within` seconds at most; True when nothing is left of it. Raises StoreUnavailable."""
         if connection_id in self._busy:
             return False
         self._busy.add(connection_id)
         try:
-            return await self._attempt(connection_id)
+            async with asyncio.timeout(within):
+                return await self._attempt(connection_id)
+        except TimeoutError:
+            self._wake.set()
+            return False
         finally:
             self._busy.discard(connection_id)
 

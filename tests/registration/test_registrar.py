@@ -346,3 +346,31 @@ async def _gone(desk: Bench, *ids: str) -> None:
 
 def test_a_full_account_is_an_error_of_its_own() -> None:
     assert isinstance(full(), WebhookLimit)
+
+
+async def test_who_disconnects_does_not_wait_for_a_provider_that_hangs(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.connect("plain")
+    delete, hanging = desk.office.delete, asyncio.Event()
+
+    async def hangs(http: Any, webhook_id: str) -> None:
+        await hanging.wait()
+        await delete(http, webhook_id)
+
+    monkeypatch.setattr(desk.office, "delete", hangs)
+    monkeypatch.setattr("gateway.registration.registrar.AT_ONCE_SECONDS", 0.0)
+    assert await desk.registrar.disconnect(made.id) is False
+    hanging.set()
+    async with removing(desk.registrar):
+        await _gone(desk)
+    assert desk.office.hooks == {}
+
+
+async def test_a_name_can_be_changed_whatever_its_neighbours_are(desk: Bench) -> None:
+    made = await desk.connect("plain")
+    twin = replace(made, id="con_twin", version=0)  # as if an older version had let it in
+    await desk.store.put_connection(twin)
+    changed = await desk.registrar.change(made.id, ConnectionChange(name="New"))
+    assert changed is not None
+    assert changed.name == "New"

@@ -31,8 +31,12 @@ class Site(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: str = "https://api.vendor.example"
 
 
+class Stated(Hmac, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How calls are signed, as the operator says."""
+
+
 class Scheme(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    signature: Hmac | None = None
+    signature: Stated | None = None
 
 
 class Office(WebhookApi):

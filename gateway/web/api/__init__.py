@@ -40,5 +40,7 @@ def api_router() -> Router:
             reading.ASKED: Provide(reading.asked),
         },
         request_max_body_size=reading.MAX_BODY,
+        # answers hold secrets that are shown once, and bytes that others chose
+        response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
     return Router("/", route_handlers=[v1, docs.openapi_json, docs.docs])

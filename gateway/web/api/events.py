@@ -128,11 +128,7 @@ async def raw_answer(services: Services, request: Asker, receipt_id: str | None,
     if exact:
         _log.info("exact_bytes_shown", key=request.auth.id, receipt=stored.id)
     body = inbound.body if exact else masked(inbound, await _hidden(services, stored.connection))
-    headers = {
-        "content-disposition": f'attachment; filename="{stored.id}"',
-        "x-content-type-options": "nosniff",
-        "cache-control": "no-store",
-    }
+    headers = {"content-disposition": f'attachment; filename="{stored.id}"'}
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
