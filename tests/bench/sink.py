@@ -8,7 +8,7 @@ import json
 import sys
 import time
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, cast
 
 import uvloop
 
@@ -60,8 +60,7 @@ class Consumer(asyncio.Protocol):
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop has classes of its own
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
