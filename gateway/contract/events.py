@@ -564,14 +564,8 @@ def decode_event(body: bytes) -> AnyEvent | UnknownEvent:
 
 def event_digest(parts: Sequence[str | None]) -> bytes:
     """Hash the parts of an identity to 20 bytes; each is length-prefixed, so no two lists collide, and None is not ""."""
-    chunks: list[bytes] = []
-    for part in parts:
-        if part is None:
-            chunks.append(b"-;")
-        else:
-            text = part.encode("utf-8", "surrogatepass")
-            chunks.append(b"%d:%b;" % (len(text), text))
-    return hashlib.sha256(b"".join(chunks)).digest()[:20]
+    text = "".join(["-;" if part is None else f"{len(part)}:{part};" for part in parts])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:20]
 
 
 def event_id(digest: bytes) -> str:
@@ -581,10 +575,8 @@ def event_id(digest: bytes) -> str:
 
 def sequence(stamp: datetime, rank: int) -> str:
     """Write a UTC stamp and a rank so that they compare as text, e.g. `20260301T093000000000Z-02`."""
-    t = stamp.astimezone(UTC)  # not strftime: it writes the year 900 in three digits
-    return (
-        f"{t.year:04d}{t.month:02d}{t.day:02d}T{t.hour:02d}{t.minute:02d}{t.second:02d}{t.microsecond:06d}Z-{rank:02d}"
-    )
+    t = stamp.astimezone(UTC).isoformat(timespec="microseconds")  # not strftime: it writes the year 900 in three digits
+    return f"{t[:4]}{t[5:7]}{t[8:13]}{t[14:16]}{t[17:19]}{t[20:26]}Z-{rank:02d}"
 
 
 Format = Literal["standard", "cloudevents"]

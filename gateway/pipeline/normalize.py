@@ -171,7 +171,8 @@ def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewE
     kind = EVENT_OF[type(draft.data)]
     tag = str(kind.__struct_config__.tag)
     data, key = _keyed(draft.data, f"{provider}:{connection}:")
-    data_digest = hashlib.sha256(b'{"type":"%b","data":%b}' % (tag.encode(), _encoder.encode(data))).digest()
+    encoded = _encoder.encode(data)
+    data_digest = hashlib.sha256(b'{"type":"%b","data":%b}' % (tag.encode(), encoded)).digest()
     parts = (ID_VERSION, provider, connection, *draft.parts)
     digest = event_digest((*parts, data_digest.hex()) if ambiguous else parts)
     timestamp = draft.at or call.receipt.inbound.received_at
@@ -183,7 +184,7 @@ def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewE
         public_id=event_id(digest),
         timestamp=timestamp,
         key=key,
-        data=data,
+        data=msgspec.Raw(encoded),
         ambiguous=ambiguous,
     )
     return NewEvent(
@@ -217,7 +218,7 @@ def _envelope(
     public_id: str,
     timestamp: datetime,
     key: str | None,
-    data: Data,
+    data: msgspec.Raw,
     ambiguous: bool,
 ) -> Event:
     receipt, inbound = call.receipt, call.receipt.inbound
@@ -225,7 +226,7 @@ def _envelope(
         id=public_id,
         timestamp=timestamp,
         timestamp_basis=Basis.PROVIDER if draft.at else Basis.RECEIPT,
-        sequence=sequence(draft.revision or inbound.received_at, EVENT_OF[type(data)].rank),
+        sequence=sequence(draft.revision or inbound.received_at, EVENT_OF[type(draft.data)].rank),
         sequence_basis=Basis.PROVIDER if draft.revision else Basis.RECEIPT,
         origin=Origin(
             provider=call.candidate.provider.name,
