@@ -1,7 +1,6 @@
 """/v1/connections: the accounts at providers that are listened to."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +13,7 @@ from gateway.registration.rules import ConnectionChange, ConnectRequest
 from gateway.store import model
 from gateway.store.model import ConnectionStatus
 from gateway.web.api.calls import call
-from gateway.web.api.pages import Page, Paging, moment, of_all, perhaps
+from gateway.web.api.pages import Page, Paging, Time, moment, of_all, perhaps
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.auth import holds
 from gateway.web.problems import missing
@@ -29,7 +28,7 @@ class RemoteView(Struct, frozen=True, kw_only=True):
     id: str
     url: str
     events: tuple[str, ...]
-    checked_at: datetime
+    checked_at: Time
 
 
 class ConnectionView(Struct, frozen=True, kw_only=True):
@@ -48,10 +47,10 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     settings: dict[str, Any]
     remote: RemoteView | None
     instructions: str | None
-    last_received_at: datetime | None
+    last_received_at: Time | None
     rejected: int
-    last_rejected_at: datetime | None
-    created_at: datetime
+    last_rejected_at: Time | None
+    created_at: Time
     signing_secret: str | UnsetType = UNSET
 
 

@@ -8,11 +8,10 @@ from litestar.di import NamedDependency
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from gateway.registration.rules import Invalid
 from gateway.store import model
 from gateway.store.model import DeliveryStatus
 from gateway.web.api.calls import call
-from gateway.web.api.pages import After, Limit, Page, cut, moment, perhaps
+from gateway.web.api.pages import After, Limit, Page, Time, cut, moment, perhaps
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.problems import Refusal, missing
 from gateway.web.services import Services
@@ -28,18 +27,18 @@ class Delivery(Struct, frozen=True, kw_only=True):
     key: str | None
     status: DeliveryStatus
     attempt: int
-    due_at: datetime | None
+    due_at: Time | None
     last_status: int | None
     last_error: str | None
-    created_at: datetime
-    finished_at: datetime | None
+    created_at: Time
+    finished_at: Time | None
 
 
 class Attempt(Struct, frozen=True, kw_only=True):
     """One try. `status`: the HTTP status, null when no answer came."""
 
     number: int
-    started_at: datetime
+    started_at: Time
     duration_ms: int
     status: int | None
     error: str | None
@@ -69,8 +68,8 @@ class RetryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 
     destination: str | None = None
     status: Literal["dead"] = "dead"
-    since: datetime | None = None
-    until: datetime | None = None
+    since: Time | None = None
+    until: Time | None = None
 
 
 class Retried(Struct, frozen=True):
@@ -118,18 +117,14 @@ async def retry_deliveries(request: Asker, given: NamedDependency[RetryFilter | 
     retried = await services.store.retry(
         destination=which.destination,
         status=which.status,
-        since=_milliseconds("since", which.since),
-        until=_milliseconds("until", which.until),
+        since=_milliseconds(which.since),
+        until=_milliseconds(which.until),
     )
     return Retried(retried)
 
 
-def _milliseconds(field: str, at: datetime | None) -> int | None:
-    if at is None:
-        return None
-    if at.tzinfo is None:
-        raise Invalid(field, "a time with its offset, such as 2026-03-01T09:30:00Z")
-    return int(at.timestamp() * 1000)
+def _milliseconds(at: datetime | None) -> int | None:
+    return None if at is None else int(at.timestamp() * 1000)
 
 
 async def _shown(services: Services, delivery_id: str) -> DeliveryWithAttempts:

@@ -1,6 +1,5 @@
 """/v1/destinations: who gets the events."""
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -16,7 +15,7 @@ from gateway.sealing import new_id, new_signing_secret
 from gateway.store import model
 from gateway.store.model import SigningSecret
 from gateway.web.api.calls import call
-from gateway.web.api.pages import Page, Paging, moment, of_all
+from gateway.web.api.pages import Page, Paging, Time, moment, of_all
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.trial import Trial, attempt
 from gateway.web.api.types import Pattern, expand
@@ -51,7 +50,7 @@ class DestinationView(Struct, frozen=True, kw_only=True):
     rate: float | None
     paused: bool
     paused_reason: str | None
-    created_at: datetime
+    created_at: Time
 
 
 class DestinationWithSecret(DestinationView, frozen=True, kw_only=True):

@@ -1,6 +1,5 @@
 """/v1/keys: who may ask this API for what."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import delete, get, post
@@ -10,7 +9,7 @@ from msgspec import Meta, Struct
 from gateway.sealing import digest, new_api_key, new_id
 from gateway.store import model
 from gateway.web.api.calls import call
-from gateway.web.api.pages import Page, Paging, moment, of_all
+from gateway.web.api.pages import Page, Paging, Time, moment, of_all
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.auth import Scope
 from gateway.web.problems import Refusal, missing
@@ -22,7 +21,7 @@ class KeyView(Struct, frozen=True, kw_only=True):
     id: str
     name: str
     scopes: tuple[str, ...]
-    created_at: datetime
+    created_at: Time
 
 
 class NewKey(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

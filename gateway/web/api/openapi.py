@@ -21,6 +21,8 @@ from gateway.web.problems import MEDIA_TYPE, Problem
 
 PREFIX = "/v1/"
 FIRST_PROBLEM = 400
+ALWAYS = (400, 401, 403, 408, 414, 431, 500, 503)
+"""What any call may be answered with: by the key, by the framing, by trouble of our own."""
 REFS = "#/components/schemas/{name}"
 
 Json = dict[str, Any]
@@ -129,7 +131,7 @@ def _problems(path: str, handler: HTTPRouteHandler) -> Json:
 
 def _statuses(path: str, handler: HTTPRouteHandler) -> set[int]:
     """List what may go wrong: what is the same for all calls of a kind, and what the call itself states."""
-    statuses = {400, 401, 403, 500, 503, *(code for code in _stated(handler) if code >= FIRST_PROBLEM)}
+    statuses = {*ALWAYS, *(code for code in _stated(handler) if code >= FIRST_PROBLEM)}
     if "{" in path:
         statuses.add(404)
     if GIVEN in handler.parsed_fn_signature.parameters:

@@ -9,6 +9,8 @@ from msgspec import Meta, Struct
 T = TypeVar("T")
 
 Limit = Annotated[int, Meta(ge=1, le=500, description="at most so many items")]
+Time = Annotated[datetime, Meta(tz=True)]
+"""An instant: ISO 8601 with its offset, `Z` in answers."""
 After = Annotated[str, Meta(max_length=200, description="the cursor of the page before: its `next`")]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

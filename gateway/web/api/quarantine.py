@@ -1,6 +1,5 @@
 """/v1/quarantine: what was authentic and not understood. Retry runs the plugin again."""
 
-from datetime import datetime
 from typing import Any
 
 from litestar import Response, delete, get, post
@@ -11,7 +10,7 @@ from gateway.pipeline import normalize
 from gateway.store.model import Accepted, StoredReceipt
 from gateway.web.api.calls import call
 from gateway.web.api.events import Exactly, raw_answer
-from gateway.web.api.pages import After, Limit, Page, cut, moment
+from gateway.web.api.pages import After, Limit, Page, Time, cut, moment
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.problems import Refusal, missing
 from gateway.web.services import Services
@@ -25,7 +24,7 @@ class Quarantined(Struct, frozen=True, kw_only=True):
     receipt: str
     connection: str | None
     reason: str | None
-    received_at: datetime
+    received_at: Time
     size: int
     sha256: str
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from gateway.web.api.openapi import document
-from gateway.web.app import create_app
+from gateway.web.app import create_site
 from tests.web.conftest import Gateway
 from tests.web.test_auth import ROUTES
 
@@ -87,5 +87,5 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(gateway: Gateway
     assert set(re.findall(r'href="#([^"]+)"', answer.text)) <= anchors
 
 
-async def test_the_document_of_two_applications_is_the_same(gateway: Gateway) -> None:
-    assert document(create_app(gateway.services)) == document(create_app(gateway.services))
+async def test_the_document_is_the_same_each_time(gateway: Gateway) -> None:
+    assert document(create_site(gateway.services)) == document(create_site(gateway.services))
