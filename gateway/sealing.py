@@ -168,7 +168,7 @@ def new_provider_secret() -> str:
 
 
 def new_id(prefix: str) -> str:
-    """Make a public id: the prefix (`con_`) and 26 characters that sort by time of making (48 bits of ms, 80 random)."""
+    """Make a public id: the prefix (`con_`) and 26 characters that sort by time (48 bits of ms, 80 random)."""
     stamp = time.time_ns() // 1_000_000
     return prefix + base32(stamp.to_bytes(6, "big") + secrets.token_bytes(10))
 

@@ -8,7 +8,7 @@ SORTABLE = b"0123456789abcdefghijklmnopqrstuv".ljust(256)
 """RFC 4648 "extended hex", in lower case: the text sorts as the bytes do."""
 
 LONGEST = 20
-"""Bytes: 160 bits are 32 characters, and halving 32 five times is what `_spread` does."""
+"""Bytes: 160 bits are 32 characters, and halving 32 five times is what `_STEPS` do."""
 
 
 class _Half(NamedTuple):
@@ -18,7 +18,7 @@ class _Half(NamedTuple):
 
 
 def _halves() -> list[_Half]:
-    """Make the masks: each step cuts every lane of n characters in two and moves the upper half to a lane of its own."""
+    """Make the masks: each step cuts every lane in two and moves the upper half to a lane of its own."""
     steps = []
     for size in (16, 8, 4, 2, 1):
         lanes = range(0, 256, 16 * size)

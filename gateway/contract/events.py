@@ -135,7 +135,7 @@ class Verification(_Open):
     """How the call was proven: signed by the provider, by the token in the URL, or by asking the provider."""
 
     SIGNATURE = "signature"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 -- a word of the schema
     CONFIRMED = "confirmed"
     UNKNOWN = "unknown"
 
@@ -406,7 +406,7 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     key: str | None = None
     test: bool = False
     warnings: tuple[str, ...] = ()
-    extensions: dict[str, AnyValue] = {}  # noqa: RUF012 -- msgspec copies an empty literal for each instance
+    extensions: dict[str, AnyValue] = {}
 
     rank: ClassVar[int] = 0
     """Breaks a tie between two events of one booking with the same stamp: what ends a booking comes last."""
@@ -563,7 +563,7 @@ def decode_event(body: bytes) -> AnyEvent | UnknownEvent:
 
 
 def event_digest(parts: Sequence[str | None]) -> bytes:
-    """Hash the parts of an identity to 20 bytes; each is length-prefixed, so no two lists collide, and None is not ""."""
+    """Hash the parts of an identity to 20 bytes; length-prefixed, so no two lists collide, and None is not ""."""
     text = "".join(["-;" if part is None else f"{len(part)}:{part};" for part in parts])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:20]
 

@@ -2,10 +2,11 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar, cast
+from http import HTTPStatus
+from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
 from urllib.parse import parse_qs
 
 import msgspec
@@ -37,7 +38,7 @@ class NoCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 class Inbound(Struct, frozen=True):
     """One call as it came. Nobody has vouched for this one yet.
 
-    `url` is ours, from settings, never from Host. `headers` have lower-case names and keep repeats; `received_at` is UTC.
+    `url` is ours, from settings, never from Host. `headers`: lower-case names, repeats kept. `received_at`: UTC.
     """
 
     url: str
@@ -132,7 +133,7 @@ class Answer(Struct, frozen=True):
     body: bytes
 
     def read(self, kind: type[T]) -> T:
-        """Decode the body; raises ApiUnavailable when it is not what the provider documents (an HTML page, half a JSON)."""
+        """Decode the body; raises ApiUnavailable when it is not what they document (an HTML page, half a JSON)."""
         try:
             return decode(self.body, kind)
         except NotUnderstood as error:
@@ -246,15 +247,17 @@ class Provider(ABC):
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-@cache
-def _decoder(kind: Hashable) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(cast(Any, kind))
+def _new_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(kind)
+
+
+_decoder: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(_new_decoder)
 
 
 def decode(body: bytes, kind: type[T]) -> T:
     """Read JSON into a struct; raises NotUnderstood, naming the path, and nothing else whatever the bytes are."""
     try:
-        decoded: T = _decoder(cast(Hashable, kind)).decode(body)
+        decoded: T = _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         raise NotUnderstood(_without_values(str(error))) from None
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -290,12 +293,12 @@ def form(body: bytes) -> dict[str, str]:
 
 def judge(status: int, retry_after: str | None, body: bytes) -> Answer:
     """Turn a provider's answer into an Answer, or into the error that says what to do about it."""
-    if 200 <= status < 300:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Answer(status, body)
     words = _words(body) or f"HTTP {status}"
-    if status in (401, 403):
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise CredentialRefused(words, status=status)
-    if status == 429 or status >= 500:
+    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
         raise ApiUnavailable(words, status=status, retry_after=wait)
     raise ApiRefused(words, status=status)
@@ -316,7 +319,7 @@ def _words(body: bytes) -> str:
 
 
 def instant(text: str) -> datetime:
-    """Read an ISO 8601 time with an offset as UTC; raises NotUnderstood for a naive or impossible one, never guesses."""
+    """Read an ISO 8601 time with an offset as UTC; raises NotUnderstood for a naive or impossible one."""
     try:
         at = datetime.fromisoformat(text)
         if at.tzinfo is None:

@@ -44,6 +44,10 @@ class Unsigned(Struct, frozen=True):
     why: str
 
 
+_LONGEST_STAMP = 12
+"""Digits of a time in seconds: enough for 30,000 years, and few enough to be read in no time."""
+
+
 def verify(
     scheme: Hmac,
     secrets: Sequence[str],
@@ -103,7 +107,7 @@ def _stated(scheme: Hmac, value: bytes) -> tuple[bytes, list[bytes]]:
 
 
 def _fresh(stamp: bytes, tolerance: int, at: datetime) -> bool:
-    return len(stamp) <= 12 and stamp.isdigit() and abs(at.timestamp() - int(stamp)) <= tolerance
+    return len(stamp) <= _LONGEST_STAMP and stamp.isdigit() and abs(at.timestamp() - int(stamp)) <= tolerance
 
 
 def _message(scheme: Hmac, stamp: bytes, url: str, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""A stand-in for a vendor: its API on loopback and the calls it would make. For demo, tests and consumers' own trials."""
+"""A stand-in for a vendor: its API on loopback, and the calls it would make. For demo, tests and trials."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -23,7 +23,7 @@ MOST_HOOKS = 6
 Call = Request[Any, Any, Any]
 
 
-class Refusal(Exception):  # noqa: N818 -- it is what their API answers, not a fault of the simulator
+class Refusal(Exception):
     """Carry one of their error answers; `message` is a text or a list of texts, as theirs is."""
 
     def __init__(self, status: HTTPStatus, message: str | list[str]) -> None:
