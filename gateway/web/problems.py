@@ -6,11 +6,11 @@ from typing import Any
 
 import structlog
 from litestar import Request, Response
-from litestar.exceptions import HTTPException, ValidationException
+from litestar.exceptions import HTTPException
 from litestar.types import ExceptionHandlersMap
 from msgspec import UNSET, Struct, UnsetType
 
-from gateway.contract.errors import EgressRefused, ProviderApiError, StoreUnavailable
+from gateway.contract.errors import ProviderApiError, StoreUnavailable
 from gateway.registration.rules import Conflict, Invalid
 from gateway.store.model import VersionConflict
 
@@ -86,12 +86,6 @@ def _framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Prob
     return _answer(status, detail, headers=error.headers)
 
 
-def _misread(_: Request[Any, Any, Any], error: ValidationException) -> Response[Problem]:
-    told = error.extra if isinstance(error.extra, list) else []
-    errors = [FieldError(str(e.get("key", "")), "cannot be read") for e in told if isinstance(e, dict)]
-    return _answer(400, DETAILS[400], errors)
-
-
 def _invalid(_: Request[Any, Any, Any], error: Invalid) -> Response[Problem]:
     return _answer(400, str(error), [FieldError(error.field, error.message)])
 
@@ -107,10 +101,6 @@ def _changed_meanwhile(_: Request[Any, Any, Any], __: VersionConflict) -> Respon
 def _provider(_: Request[Any, Any, Any], error: ProviderApiError) -> Response[Problem]:
     wait = {} if error.retry_after is None else {"retry-after": str(int(error.retry_after))}
     return _answer(502, error.words, headers=wait)
-
-
-def _unreachable(_: Request[Any, Any, Any], error: EgressRefused) -> Response[Problem]:
-    return _answer(400, str(error))
 
 
 def _cannot_store(_: Request[Any, Any, Any], error: StoreUnavailable) -> Response[Problem]:
@@ -133,13 +123,11 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[P
 
 exception_handlers: ExceptionHandlersMap = {
     Refusal: _refused,
-    ValidationException: _misread,
     HTTPException: _framework,
     Invalid: _invalid,
     Conflict: _conflict,
     VersionConflict: _changed_meanwhile,
     ProviderApiError: _provider,
-    EgressRefused: _unreachable,
     StoreUnavailable: _cannot_store,
     Exception: _unexpected,
 }

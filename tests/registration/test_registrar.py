@@ -13,6 +13,7 @@ from gateway.contract.errors import (
     CredentialRefused,
     EgressRefused,
     ProviderApiError,
+    StoreUnavailable,
     WebhookLimit,
 )
 from gateway.contract.provider import Wanted
@@ -374,3 +375,79 @@ async def test_a_name_can_be_changed_whatever_its_neighbours_are(desk: Bench) ->
     changed = await desk.registrar.change(made.id, ConnectionChange(name="New"))
     assert changed is not None
     assert changed.name == "New"
+
+
+async def test_a_provider_that_hangs_while_a_registration_is_undone_is_not_waited_for(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering, list_hooks = asyncio.Event(), desk.office.list
+
+    async def hangs(http: Any) -> Any:
+        await answering.wait()
+        return await list_hooks(http)
+
+    desk.office.loses_answers = True
+    monkeypatch.setattr(desk.office, "list", hangs)
+    monkeypatch.setattr("gateway.registration.registrar.AT_ONCE_SECONDS", 0.0)
+    with pytest.raises(ApiUnavailable, match="may have been made"):
+        await desk.connect("plain")
+    answering.set()
+    async with removing(desk.registrar):
+        await _gone(desk)
+    assert desk.office.hooks == {}
+
+
+async def test_a_call_that_arrives_while_a_row_is_changed_does_not_undo_the_change(
+    desk: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.connect("signing")
+    put, meanwhile = desk.store.put_connection, iter([replace(made, status="active")])
+
+    async def late(connection: Connection) -> Connection:
+        for change in meanwhile:
+            await put(change)
+        return await put(connection)
+
+    monkeypatch.setattr(desk.store, "put_connection", late)
+    changed = await desk.registrar.change(made.id, ConnectionChange(name="New"))
+    assert changed is not None
+    assert (changed.name, changed.status) == ("New", "active")
+
+
+async def test_a_row_that_goes_away_while_it_is_changed_says_so(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await desk.connect("signing")
+    put = desk.store.put_connection
+
+    async def late(connection: Connection) -> Connection:
+        await desk.store.remove_connection(connection.id)
+        return await put(connection)
+
+    monkeypatch.setattr(desk.store, "put_connection", late)
+    with pytest.raises(Conflict, match="removed meanwhile"):
+        await desk.registrar.change(made.id, ConnectionChange(name="New"))
+
+
+async def test_a_connection_whose_plugin_is_gone_can_be_removed_and_not_changed(desk: Bench) -> None:
+    made = await desk.connect("plain")
+    orphan = replace(made, id="con_orphan", provider="uninstalled", version=0)
+    await desk.store.put_connection(orphan)
+    with pytest.raises(Conflict, match="not installed"):
+        await desk.registrar.change(orphan.id, ConnectionChange(name="New"))
+    assert await desk.registrar.disconnect(orphan.id) is True
+
+
+async def test_removing_outlives_trouble_with_the_store(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = await desk.connect("plain")
+    await desk.store.put_connection(replace(made, status="removing"))
+    read, troubles = desk.store.connections, [StoreUnavailable("disk full", retry_after=0)] * 2
+
+    async def troubled() -> list[Connection]:
+        if troubles:
+            raise troubles.pop()
+        return await read()
+
+    monkeypatch.setattr(desk.store, "connections", troubled)
+    async with removing(desk.registrar):
+        while await read():
+            await desk.store.changed(1.0)
+    assert desk.office.hooks == {}

@@ -155,3 +155,20 @@ async def test_an_old_secret_keeps_signing_beside_the_new_one(gateway: Gateway, 
     assert new.expires_at is None
     assert old.expires_at is not None
     assert 0 < old.expires_at - gateway.store.now() <= 24 * 3600 * 1000
+
+
+async def test_two_who_change_the_same_destination_do_not_overwrite_each_other(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await add(gateway)
+    path = f"/v1/destinations/{made['id']}"
+    stale = await gateway.store.destinations()
+    assert (await gateway.http.patch(path, json={"name": "first"})).status_code == 200
+
+    async def read_before() -> Any:
+        return stale
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gateway.store, "destinations", read_before)
+        assert (await gateway.http.patch(path, json={"name": "second"})).status_code == 409
+    assert (await gateway.get(path))["name"] == "first"

@@ -4,6 +4,7 @@ import hashlib
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.web.conftest import Gateway
 
@@ -100,3 +101,19 @@ async def test_pages_go_on_where_they_ended(puzzled: Gateway) -> None:
     assert [i["receipt"] for i in first["items"] + second["items"] + third["items"]] == receipts
     assert third["next"] is None
     assert await listed(puzzled, connection="con_none") == []
+
+
+async def test_what_has_lost_its_bytes_is_gone_and_cannot_be_retried(
+    puzzled: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receipt = await puzzle(puzzled)
+    stored = await puzzled.store.receipt(receipt)
+    assert stored is not None
+
+    async def pruned(receipt_id: str) -> Any:
+        del receipt_id
+        return replace(stored, inbound=None)
+
+    monkeypatch.setattr(puzzled.store, "receipt", pruned)
+    assert (await puzzled.http.get(f"/v1/quarantine/{receipt}/raw")).status_code == 410
+    assert (await puzzled.http.post(f"/v1/quarantine/{receipt}/retry")).status_code == 409
