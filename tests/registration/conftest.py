@@ -39,6 +39,11 @@ class Bench:
     async def rows(self) -> list[Connection]:
         return await self.store.connections()
 
+    async def gone(self, *ids: str) -> None:
+        """Wait until these rows are gone, all if none are named; the test's own time limit bounds it."""
+        while any(row.id in ids or not ids for row in await self.rows()):
+            await self.store.changed(1.0)
+
     def reachable(self, connection: Connection) -> bool:
         """Say whether calls on a connection's URL may still be its own."""
         inbox = self.inboxes.by_token(self.inboxes.url_of(connection).rpartition("/")[2])
