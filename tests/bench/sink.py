@@ -26,6 +26,7 @@ class Sink:
         self.last = 0.0
 
     def take(self, head: bytes, body: bytes) -> None:
+        head = head.lower()
         at = head.find(b"webhook-id: ")
         name = head[: head.find(b" http/")] + head[at + 12 : head.find(b"\r", at)]
         self.ids[name] = self.ids.get(name, 0) + 1
@@ -47,7 +48,7 @@ class Sink:
 
 
 class Takes(Protocol):
-    """What a consumer does with a request: head in lower case, and body."""
+    """What a consumer does with the head and the body of a request."""
 
     def take(self, head: bytes, body: bytes) -> None: ...
 
@@ -74,7 +75,7 @@ class Consumer(asyncio.Protocol):
             if len(rest) < length:
                 return
             self._buffer = rest[length:]
-            self._sink.take(lower, rest[:length])
+            self._sink.take(head, rest[:length])
             self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
 
 

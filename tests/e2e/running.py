@@ -117,7 +117,7 @@ class Collector:
     def take(self, head: bytes, body: bytes) -> None:
         """Keep one request."""
         lines = head.decode("latin-1").split("\r\n")[1:]
-        headers = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         self.got.append(Delivered(headers, body))
         self._rang.set()
 
