@@ -573,10 +573,13 @@ def event_id(digest: bytes) -> str:
     return "evt_" + base32(digest, STANDARD)
 
 
+_SEPARATORS = str.maketrans("", "", "-:.Z")
+
+
 def sequence(stamp: datetime, rank: int) -> str:
     """Write a UTC stamp and a rank so that they compare as text, e.g. `20260301T093000000000Z-02`."""
-    t = stamp.astimezone(UTC).isoformat(timespec="microseconds")  # not strftime: it writes the year 900 in three digits
-    return f"{t[:4]}{t[5:7]}{t[8:13]}{t[14:16]}{t[17:19]}{t[20:26]}Z-{rank:02d}"
+    written: str = msgspec.to_builtins(stamp.astimezone(UTC))  # four digits of the year, unlike strftime, and quicker
+    return f"{written.translate(_SEPARATORS):0<21}Z-{rank:02d}"
 
 
 Format = Literal["standard", "cloudevents"]

@@ -54,7 +54,7 @@ class Translated(Struct, frozen=True):
 class ReceiptStore(Protocol):
     """What this step asks of the store."""
 
-    async def accept(self, receipt: NewReceipt, events: Sequence[NewEvent]) -> Accepted: ...
+    async def take(self, make: Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]) -> Accepted: ...
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted: ...
     async def fail_again(self, receipt_id: str, reason: str) -> bool: ...
 
@@ -64,15 +64,20 @@ async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) 
 
     Raises StoreUnavailable.
     """
+    return await _settled(lambda ambiguous: store.take(lambda: rows(call, inbox, ambiguous)))
+
+
+def rows(
+    call: Received | Unclaimed, inbox: Inbox, ambiguous: frozenset[int] = frozenset()
+) -> tuple[NewReceipt, Sequence[NewEvent]]:
+    """Make what is kept of a call; `ambiguous`: the events, by position, whose ids other facts already have."""
     if isinstance(call, Unclaimed):
-        return await store.accept(_new_receipt(call.inbound, inbox, None, "token", call.reason), ())
+        return _new_receipt(call.inbound, inbox, None, "token", call.reason), ()
     translated = translate(call)
     receipt = _new_receipt(
         call.receipt.inbound, inbox, call.candidate.account.connection, call.receipt.proof, translated.reason
     )
-    return await _settled(
-        lambda ambiguous: store.accept(receipt, _events(call, receipt.sha256, translated.drafts, ambiguous))
-    )
+    return receipt, _events(call, receipt.sha256, translated.drafts, ambiguous)
 
 
 async def retry(store: ReceiptStore, stored: StoredReceipt, inbox: Inbox) -> Accepted:

@@ -10,7 +10,7 @@ from gateway.store.ids import key_hash
 from gateway.store.model import Accepted, NewEvent, NewReceipt
 from gateway.store.queue import Planned, plan
 from gateway.store.routes import Routes
-from gateway.store.sieve import Call, Kept, Sieve
+from gateway.store.sieve import Call, Kept, Make, Sieve
 from gateway.store.statements import load
 
 _sql = load("receipts")
@@ -45,6 +45,11 @@ class Intake:
             answers |= {place: sieve.take(calls[place]) for place in wave}
             self._write(tx, sieve)
         return [answers[place] for place in range(len(calls))]
+
+    def take(self, tx: Tx, makes: Sequence[Make]) -> list[Accepted | Exception]:
+        """Accept calls that are made into rows here, one after the other, when their turn to be written has come."""
+        made = [make() for make in makes]
+        return self.accept(tx, [Call(receipt.digest, receipt.connection, receipt, events) for receipt, events in made])
 
     def fail_again(self, tx: Tx, items: Sequence[tuple[bytes, str]]) -> list[bool]:
         """Keep the newest reason of a receipt that still was not understood."""

@@ -1,6 +1,6 @@
 """Tell new from known, before anything is written: what becomes of each call, and which of its events are new."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from gateway.contract.errors import StoreUnavailable
@@ -13,6 +13,10 @@ FLOOD_ROWS = 10_000
 FLOOD_BYTES = 256 << 20
 """What may wait in quarantine for one URL."""
 _sql = load("receipts")
+
+
+Make = Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]
+"""Turns a call into what is kept of it. Runs on the writer's thread, and again when a commit is redone."""
 
 
 class Call(NamedTuple):

@@ -39,7 +39,7 @@ from gateway.store.model import (
 )
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
 from gateway.store.routes import Routes
-from gateway.store.sieve import Call
+from gateway.store.sieve import Call, Make
 
 SLICE = 500
 """Rows of a large job in one transaction, so that nobody waits long behind it."""
@@ -106,6 +106,14 @@ class Store:
     async def accept(self, receipt: NewReceipt, events: Sequence[NewEvent]) -> Accepted:
         """Keep one call with what it means: numbered, planned for delivery, and on disk when this returns."""
         return await self._engine.write(self._intake.accept, Call(receipt.digest, receipt.connection, receipt, events))
+
+    async def take(self, make: Make) -> Accepted:
+        """Do the same for a call that `make` first turns into rows.
+
+        It is called on the writer's thread, for all calls of a commit in one go: a translation that follows another
+        one costs two thirds of what it costs between two requests, and the event loop is free meanwhile.
+        """
+        return await self._engine.write(self._intake.take, make)
 
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted:
         """Turn a receipt that waited into events; "duplicate" when it waits no more."""

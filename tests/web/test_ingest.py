@@ -171,7 +171,7 @@ async def test_storage_trouble_is_503_with_a_time_to_come_back(
         raise StoreUnavailable("the disk is full", retry_after=7)
 
     with monkeypatch.context() as patch:
-        patch.setattr(gateway.store, "accept", full)
+        patch.setattr(gateway.store, "take", full)
         answer = await call(url, json.dumps(MADE).encode())
         problem(answer, 503)
         assert answer.headers["retry-after"] == "7"
