@@ -1,7 +1,6 @@
 """Encryption at rest, tokens and keys: every secret the gateway makes or keeps is made or sealed here."""
 
 import base64
-import binascii
 import hashlib
 import itertools
 import os
@@ -21,6 +20,7 @@ from gateway.contract.errors import ConfigurationError, GatewayError
 
 KEY_FILE = "secret.keys"
 KEY_BYTES = 32
+_KEY = re.compile(r"[A-Za-z0-9_-]{43}=?")
 _ID = 4
 _NONCE = 12
 _HEAD = _ID + _NONCE
@@ -78,13 +78,9 @@ def _derive(root: bytes, purpose: bytes) -> bytes:
 
 
 def _decode_key(word: str) -> bytes:
-    try:
-        key = base64.b64decode(word + "=" * (-len(word) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigurationError("GATEWAY_SECRET_KEYS: a key is not base64url") from error
-    if len(key) != KEY_BYTES:
-        raise ConfigurationError(f"GATEWAY_SECRET_KEYS: a key has {len(key)} bytes, must have {KEY_BYTES}")
-    return key
+    if not _KEY.fullmatch(word):
+        raise ConfigurationError(f"GATEWAY_SECRET_KEYS: a key is not base64url of {KEY_BYTES} bytes")
+    return base64.urlsafe_b64decode(word[:43] + "=")
 
 
 def load_or_create_keys(data_dir: Path, given: str | None) -> KeyRing:
@@ -92,8 +88,8 @@ def load_or_create_keys(data_dir: Path, given: str | None) -> KeyRing:
     if given is not None:
         return KeyRing.parse(given)
     path = data_dir / KEY_FILE
+    make_private_dir(data_dir)
     try:
-        make_private_dir(data_dir)
         if not path.exists():
             write_private_file(path, _b64url(secrets.token_bytes(KEY_BYTES)) + "\n")
         text = path.read_text("utf-8")
@@ -110,10 +106,14 @@ def _parse_file(path: Path, text: str) -> KeyRing:
 
 
 def make_private_dir(path: Path) -> None:
-    """Make a directory that only its owner enters; one that exists is left as it is."""
-    if not path.is_dir():
+    """Make a directory that only its owner enters; one that exists is left as it is. Raises ConfigurationError."""
+    if path.is_dir():
+        return
+    try:
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)  # mkdir's mode is cut by the umask, this is not
+    except OSError as error:
+        raise ConfigurationError(f"GATEWAY_DATA_DIR: {path} cannot be made: {error.strerror}") from error
 
 
 def write_private_file(path: Path, text: str) -> None:

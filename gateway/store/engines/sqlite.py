@@ -9,11 +9,9 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import groupby
-from operator import attrgetter
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Self
+from typing import Any, Self
 
 import apsw
 
@@ -166,12 +164,16 @@ class Sqlite:
         os.close(self._lock)
 
 
-def _together(db: apsw.Connection, batch: Sequence[Call]) -> list[Outcome]:
+def _together(db: apsw.Connection, batch: Sequence[Call]) -> Sequence[Outcome]:
+    """Run each kind of job once, for all who asked for it: calls that share a commit have no order."""
     tx = SqliteTx(db)
-    outcomes: list[Outcome] = []
-    for job, calls in groupby(batch, attrgetter("job")):
-        outcomes += job(tx, [call.item for call in calls])
-    return outcomes
+    kinds: dict[Job[Any, Any], list[int]] = {}
+    for place, call in enumerate(batch):
+        kinds.setdefault(call.job, []).append(place)
+    outcomes: dict[int, Outcome] = {}
+    for job, places in kinds.items():
+        outcomes.update(zip(places, job(tx, [batch[place].item for place in places]), strict=True))
+    return [outcomes[place] for place in range(len(batch))]
 
 
 def _alone(db: apsw.Connection, call: Call) -> Outcome:

@@ -71,8 +71,10 @@ UPDATE deliveries SET due = :now
         WHERE f.number IN (:numbers*) AND f.key_hash IS NOT NULL)
 
 -- name: insert_attempts
+-- Told twice is written once: whoever saw a commit fail tells again, although it may have held.
 INSERT INTO attempts (delivery, number, started_at, duration_ms, status, error)
 VALUES (:delivery, :number, :started_at, :duration_ms, :status, :error)
+ON CONFLICT (delivery, number) DO NOTHING
 
 -- name: retryable
 SELECT d.number, d.destination

@@ -10,9 +10,9 @@ CREATE TABLE head (
     config_version INTEGER NOT NULL,    -- grows with every change of connections, destinations, keys, tokens
     clock          INTEGER NOT NULL,    -- when a due time was last set: shows after a start that the clock went back
     understood     INTEGER NOT NULL,    -- receipts by status; their sum is all receipts
-    quarantined    INTEGER NOT NULL,
-    held           INTEGER NOT NULL,
-    discarded      INTEGER NOT NULL,
+    quarantined    INTEGER NOT NULL,    -- kept until a person or a better plugin deals with it
+    held           INTEGER NOT NULL,    -- the provider is asked first
+    discarded      INTEGER NOT NULL,    -- somebody decided that it is nothing
     duplicates     INTEGER NOT NULL,    -- calls answered "duplicate"
     sealed         BLOB                 -- a known text: shows that the keys are the ones all else is sealed with
 );
@@ -27,7 +27,7 @@ CREATE TABLE receipts (
     connection  TEXT,                   -- whose call it is; NULL while that is not known
     token       TEXT NOT NULL,          -- public id of the URL token it came to
     proof       TEXT NOT NULL,          -- signature, token
-    received_at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,       -- when the call was complete
     size        INTEGER NOT NULL,       -- bytes of the body
     sha256      BLOB NOT NULL,          -- of the body
     events      BLOB                    -- ids of its events, 20 bytes each, new or known before
@@ -49,8 +49,8 @@ CREATE TABLE events (
     key_hash    INTEGER,                -- 8 bytes of the booking key's hash: what the queue orders by
     id          BLOB NOT NULL,          -- 20 bytes, from the provider's own keys
     type        TEXT NOT NULL,          -- booking.scheduled, ...
-    provider    TEXT NOT NULL,
-    connection  TEXT NOT NULL,
+    provider    TEXT NOT NULL,          -- the plugin's name
+    connection  TEXT NOT NULL,          -- con_...
     key         TEXT,                   -- provider:connection:id of the booking; NULL when it is about no booking
     timestamp   INTEGER NOT NULL,       -- when it happened
     receipt     INTEGER,                -- receipts.number it came from
@@ -62,7 +62,7 @@ CREATE UNIQUE INDEX events_id ON events (id);
 -- The envelope of an event, the bytes that are delivered; apart from it for the same reason as `inbound`.
 CREATE TABLE bodies (
     event  INTEGER PRIMARY KEY,         -- events.seq
-    sealed BLOB NOT NULL
+    sealed BLOB NOT NULL                -- JSON
 );
 
 -- The queue: one row an event and destination.
@@ -76,7 +76,7 @@ CREATE TABLE deliveries (
     due         INTEGER NOT NULL,       -- when it may be claimed; while it is being tried, when its lease ends
     attempt     INTEGER NOT NULL,       -- tries so far, counted before they are made: the fence
     earlier     INTEGER NOT NULL,       -- of these, how many came before the latest retry or replay
-    created_at  INTEGER NOT NULL,
+    created_at  INTEGER NOT NULL,       -- when it was planned
     finished_at INTEGER                 -- when it became delivered, dead or skipped
 );
 -- Claiming reads the first of these; the next due time of a destination is its first entry.
@@ -90,8 +90,8 @@ CREATE INDEX deliveries_event ON deliveries (event, destination);
 CREATE TABLE attempts (
     delivery    INTEGER NOT NULL,       -- deliveries.number
     number      INTEGER NOT NULL,       -- deliveries.attempt at the time
-    started_at  INTEGER NOT NULL,
-    duration_ms INTEGER NOT NULL,
+    started_at  INTEGER NOT NULL,       -- before the address was looked up
+    duration_ms INTEGER NOT NULL,       -- until the answer was read
     status      INTEGER,                -- HTTP status; NULL: no answer
     error       TEXT,                   -- what went wrong, in words
     PRIMARY KEY (delivery, number)
@@ -101,7 +101,7 @@ CREATE TABLE attempts (
 CREATE TABLE tally (
     destination INTEGER NOT NULL,       -- destinations.number
     status      TEXT NOT NULL,          -- as in deliveries
-    amount      INTEGER NOT NULL,
+    amount      INTEGER NOT NULL,       -- changes in the transaction that changes a status
     PRIMARY KEY (destination, status)
 );
 
@@ -116,7 +116,7 @@ CREATE TABLE connections (
 CREATE TABLE destinations (
     number     INTEGER PRIMARY KEY,     -- its short key in the queue
     id         TEXT NOT NULL UNIQUE,    -- dst_...
-    version    INTEGER NOT NULL,
+    version    INTEGER NOT NULL,        -- as in connections
     paused     INTEGER NOT NULL,        -- 1: nothing is claimed, everything is still planned
     removed_at INTEGER,                 -- NULL: in use. The row stays: deliveries name it
     sealed     BLOB NOT NULL            -- all the rest, as JSON
