@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_type_hints
 
 import msgspec
@@ -568,6 +568,7 @@ def event_digest(parts: Sequence[str | None]) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:20]
 
 
+@lru_cache(maxsize=1024)  # each is written twice: into the envelope and into the answer to the provider
 def event_id(digest: bytes) -> str:
     """Write a 20-byte digest as `evt_` and 32 lower-case base32 characters."""
     return "evt_" + base32(digest, STANDARD)
