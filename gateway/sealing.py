@@ -83,6 +83,11 @@ def _decode_key(word: str) -> bytes:
     return base64.urlsafe_b64decode(word[:43] + "=")
 
 
+def has_keys(data_dir: Path) -> bool:
+    """Say whether the key file is there."""
+    return (data_dir / KEY_FILE).exists()
+
+
 def load_or_create_keys(data_dir: Path, given: str | None) -> KeyRing:
     """Use the given keys, else those of the key file in `data_dir`, which is made at first start (0600, fsynced)."""
     if given is not None:

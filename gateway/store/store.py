@@ -15,7 +15,8 @@ from gateway.store import listing, queue
 from gateway.store.configuration import Changed, Configuration
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
-from gateway.store.ids import event_bytes, receipt_digest
+from gateway.store.engines.sqlite_file import FILE
+from gateway.store.ids import delivery_number, event_bytes, receipt_digest
 from gateway.store.intake import Intake
 from gateway.store.listing import Listing
 from gateway.store.model import (
@@ -62,6 +63,11 @@ class Store:
         self._queue = Queue(keys, routes)
         self._listing = Listing(keys)
         self._version = 0
+
+    @staticmethod
+    def exists(data_dir: Path) -> bool:
+        """Say whether a database was ever made in this directory."""
+        return (data_dir / FILE).exists()
 
     @classmethod
     async def open(cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None) -> Self:
@@ -225,7 +231,7 @@ class Store:
 
         `since` and `until` are about when they were planned.
         """
-        number = None if delivery is None else listing.number_of(delivery)
+        number = None if delivery is None else delivery_number(delivery)
         count, after = 0, 0 if delivery is None or number is not None else None
         while after is not None:
             item = Retry(status, number, destination, since, until, after, SLICE, self.now())

@@ -17,6 +17,7 @@ import structlog
 
 from gateway import __version__, logs, sealing
 from gateway.config import Settings
+from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
@@ -62,7 +63,7 @@ async def _serve(settings: Settings) -> None:
         if sockets.public:
             servers.append(Server(_public_only(app), settings.max_body, sockets.public))
         serving = [asyncio.create_task(server.serve()) for server in servers]
-        await asyncio.gather(*(server.listening.wait() for server in servers))
+        await _listening(servers, serving)
         services.not_ready = None
         _announce(settings, services, sockets.url)
         _spare_the_collector()
@@ -73,11 +74,30 @@ async def _serve(settings: Settings) -> None:
         await asyncio.gather(*serving)
 
 
+async def _listening(servers: list[Server], serving: list[asyncio.Task[None]]) -> None:
+    """Wait until all listen; raises what kept one of them from it."""
+    ready = asyncio.ensure_future(_all_listen(servers))
+    await asyncio.wait([ready, *serving], return_when=asyncio.FIRST_COMPLETED)
+    if not ready.done():
+        ready.cancel()
+        await asyncio.gather(*serving)
+
+
+async def _all_listen(servers: list[Server]) -> None:
+    for server in servers:
+        await server.listening.wait()
+
+
 @contextlib.asynccontextmanager
 async def _running(settings: Settings, public_url: str) -> AsyncIterator[Services]:
     """Make the parts of a gateway, run its loops, and take it down in the opposite order."""
     providers = load_providers()
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if settings.secret_keys is None and Store.exists(settings.data_dir) and not sealing.has_keys(settings.data_dir):
+        raise ConfigurationError(
+            f"{settings.data_dir} holds a database, but not the {sealing.KEY_FILE} that it is sealed with: "
+            "put the file back, or set GATEWAY_SECRET_KEYS"
+        )
     keys = sealing.load_or_create_keys(settings.data_dir, settings.secret_keys)
     async with contextlib.AsyncExitStack() as stack:
         store = await Store.open(settings.data_dir, keys)

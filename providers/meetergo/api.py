@@ -14,7 +14,7 @@ NO_ROOM = 406  # after six webhooks of a company
 
 class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     api_key: Annotated[str, Meta(min_length=1, description="a personal token rgo-..., or a platform key ak_live:...")]
-    user_id: Annotated[str, Meta(min_length=1, description="whom a platform key acts for")] | None = None
+    user_id: Annotated[str, Meta(min_length=1, description="a platform key's", extra={"secret": False})] | None = None
 
 
 class AddressSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):

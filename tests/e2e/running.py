@@ -58,6 +58,7 @@ class Gateway:
             self.said.append(line)
             if line.lstrip().startswith("data"):
                 return self
+        self.process.stdout.close()
         raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> int:

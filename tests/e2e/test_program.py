@@ -87,9 +87,22 @@ def test_a_second_process_on_one_directory_is_refused_in_one_line(gateway: Gatew
         second.start()
     assert second.process is not None
     assert second.process.wait(10) == 1
-    assert second.process.stdout is not None
-    second.process.stdout.close()
     assert "Traceback" not in second.log.read_text()
+
+
+def test_a_lost_key_file_is_never_replaced_by_a_new_one(gateway: Gateway) -> None:
+    gateway.start()
+    gateway.kill()
+    keys = gateway.directory / "secret.keys"
+    content = keys.read_bytes()
+    keys.unlink()
+    with pytest.raises(RuntimeError, match="put the file back"):
+        gateway.start()
+    assert gateway.process is not None
+    assert gateway.process.wait(10) == 1
+    assert not keys.exists()
+    keys.write_bytes(content)
+    assert gateway.start().call("GET", "/v1/providers")["items"]
 
 
 def test_the_public_listener_serves_providers_and_nothing_else(gateway: Gateway) -> None:
