@@ -569,6 +569,7 @@ def event_digest(parts: Sequence[str | None]) -> bytes:
 
 
 @lru_cache(maxsize=1024)  # each is written twice: into the envelope and into the answer to the provider
+@lru_cache(maxsize=1024)
 def event_id(digest: bytes) -> str:
     """Write a 20-byte digest as `evt_` and 32 lower-case base32 characters."""
     return "evt_" + base32(digest, STANDARD)

@@ -1,9 +1,10 @@
 """What the operator set up: connections, destinations, keys, tokens. Few rows, sealed whole, read whole."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.contract.errors import ConfigurationError
@@ -17,7 +18,7 @@ CANARY = b"booking-webhook-gateway"
 _sql = load("configuration")
 
 
-class Changed(NamedTuple):
+class Changed(Struct, frozen=True):
     """What a change answers, and the configuration's version after it."""
 
     answer: Any

@@ -1,36 +1,38 @@
 """Public ids and what they stand for in the store. A malformed one stands for nothing: None."""
 
 import base64
-import binascii
 import hashlib
+import re
 
-from gateway.contract.base32 import base32
 from gateway.contract.events import event_id
 
-RECEIPT = "rcp_"
-DELIVERY = "dlv_"
-EVENT = "evt_"
-
-_RECEIPT_BYTES = 16
-_DELIVERY_BYTES = 8
 EVENT_BYTES = 20
+LARGEST = (1 << 63) - 1
+"""The largest number that a database holds."""
+
+_RECEIPT = re.compile(r"rcp_([0-9a-f]{32})")
+_DELIVERY = re.compile(r"dlv_([0-9a-f]{16})")
+_EVENT = re.compile(r"evt_([a-z2-7]{32})")
 
 
 def receipt_id(digest: bytes) -> str:
-    return RECEIPT + base32(digest)
+    """Write a receipt's 16-byte digest. In hex, because one is written for every call."""
+    return "rcp_" + digest.hex()
 
 
 def receipt_digest(public: str) -> bytes | None:
-    return _bytes(public, RECEIPT, _RECEIPT_BYTES)
+    found = _RECEIPT.fullmatch(public)
+    return bytes.fromhex(found[1]) if found else None
 
 
 def delivery_id(number: int) -> str:
-    return DELIVERY + base32(number.to_bytes(_DELIVERY_BYTES, "big"))
+    return f"dlv_{number:016x}"
 
 
 def delivery_number(public: str) -> int | None:
-    raw = _bytes(public, DELIVERY, _DELIVERY_BYTES)
-    return None if raw is None else int.from_bytes(raw, "big", signed=True)
+    found = _DELIVERY.fullmatch(public)
+    number = int(found[1], 16) if found else LARGEST + 1
+    return number if number <= LARGEST else None
 
 
 def event_ids(joined: bytes | None) -> tuple[str, ...]:
@@ -41,13 +43,8 @@ def event_ids(joined: bytes | None) -> tuple[str, ...]:
 
 
 def event_bytes(public: str) -> bytes | None:
-    if not public.startswith(EVENT):
-        return None
-    try:
-        raw = base64.b32decode(public.removeprefix(EVENT).upper())
-    except (binascii.Error, ValueError):
-        return None
-    return raw if len(raw) == EVENT_BYTES and event_id(raw) == public else None
+    found = _EVENT.fullmatch(public)
+    return base64.b32decode(found[1].upper()) if found else None
 
 
 def key_hash(key: str) -> int:
@@ -57,14 +54,3 @@ def key_hash(key: str) -> int:
     """
     raw = hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(raw, "big", signed=True)
-
-
-def _bytes(public: str, prefix: str, size: int) -> bytes | None:
-    if not public.startswith(prefix):
-        return None
-    text = public.removeprefix(prefix).upper()
-    try:
-        raw = base64.b32hexdecode(text + "=" * (-len(text) % 8))
-    except (binascii.Error, ValueError):
-        return None
-    return raw if len(raw) == size and prefix + base32(raw) == public else None

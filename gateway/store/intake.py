@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Clock, Row, Tx
 from gateway.store.ids import key_hash
 from gateway.store.model import Accepted, NewEvent, NewReceipt
 from gateway.store.queue import Planned, plan
-from gateway.store.routes import Routes
+from gateway.store.routes import Numbers, Routes
 from gateway.store.sieve import Call, Kept, Make, Sieve
 from gateway.store.statements import load
 
@@ -19,13 +20,13 @@ _NOTHING = dict.fromkeys(
 )
 
 
-class Drawn(NamedTuple):
+class Drawn(Struct, frozen=True):
     """The numbers after which ours begin, and the destinations of each event."""
 
     seq: int
     receipt: int
     delivery: int
-    wanted: list[tuple[int, ...]]
+    wanted: list[Numbers]
 
 
 class Intake:
@@ -42,7 +43,8 @@ class Intake:
         answers: dict[int, Accepted | Exception] = {}
         for wave in _waves(calls):
             sieve = Sieve(tx, [calls[place] for place in wave], self._roomy())
-            answers |= {place: sieve.take(calls[place]) for place in wave}
+            for place in wave:
+                answers[place] = sieve.take(calls[place])
             self._write(tx, sieve)
         return [answers[place] for place in range(len(calls))]
 
@@ -82,31 +84,33 @@ class Intake:
             delivery = _draw(tx, deliveries=deliveries)[2]
         return Drawn(seq - len(events), receipt - fresh, delivery - deliveries, wanted)
 
-    def _wanted(self, events: Sequence[NewEvent]) -> list[tuple[int, ...]]:
+    def _wanted(self, events: Sequence[NewEvent]) -> list[Numbers]:
         return [self._routes.of(event.type, event.provider, event.connection) for event in events]
 
     def _write_receipts(self, tx: Tx, kept: Sequence[Kept], number: int) -> None:
-        fresh = [(call.receipt, events) for call, known, _, events in kept if known is None and call.receipt]
-        rows = [_receipt_row(place, *pair) for place, pair in enumerate(fresh, number + 1)]
-        sealed = [
-            (place, self._seal(receipt.inbound, b"inbound:" + receipt.digest))
-            for place, (receipt, _) in enumerate(fresh, number + 1)
-        ]
+        rows: list[Row] = []
+        sealed: list[Row] = []
+        understood: list[Row] = []
+        for each in kept:
+            if each.known is not None:
+                understood.append((each.call.connection, each.events, each.known.number))
+            elif (receipt := each.call.receipt) is not None:
+                number += 1
+                rows.append(_receipt_row(number, receipt, each.events))
+                sealed.append((number, self._seal(receipt.inbound, b"inbound:" + receipt.digest)))
         tx.many(_sql.insert_receipts, rows)
         tx.many(_sql.insert_inbound, sealed)
-        if len(fresh) < len(kept):
-            again = [(call.connection, events, known.number) for call, known, _, events in kept if known]
-            tx.many(_sql.understand, again)
+        tx.many(_sql.understand, understood)
 
     def _write_events(self, tx: Tx, kept: Sequence[Kept], drawn: Drawn) -> None:
         rows: list[Row] = []
         sealed: list[Row] = []
         number, seq = drawn.receipt, drawn.seq
-        for _, known, new, _ in kept:
-            number += known is None
-            for event in new:
+        for each in kept:
+            number += each.known is None
+            for event in each.new:
                 seq += 1
-                rows.append(_event_row(seq, event, known.number if known else number))
+                rows.append(_event_row(seq, event, number if each.known is None else each.known.number))
                 sealed.append((seq, self._seal(event.body, b"bodies:" + event.id)))
         tx.many(_sql.insert_events, rows)
         tx.many(_sql.insert_bodies, sealed)
@@ -134,27 +138,46 @@ def _draw(tx: Tx, **amounts: int) -> Row:
     return tx.run(_sql.draw_numbers, **{**_NOTHING, **amounts})[0]
 
 
+# fmt: off -- a row a line, as the statement has it
 def _receipt_row(number: int, r: NewReceipt, events: bytes) -> Row:
     return (
-        *(number, r.digest, r.status, r.reason, r.connection, r.token, r.proof),
-        *(r.received_at, r.size, r.sha256, events),
+        number,
+        r.digest,
+        r.status,
+        r.reason,
+        r.connection,
+        r.token,
+        r.proof,
+        r.received_at,
+        r.size,
+        r.sha256,
+        events,
     )
 
 
 def _event_row(seq: int, e: NewEvent, receipt: int) -> Row:
-    order = None if e.key is None else key_hash(e.key)
     return (
-        *(seq, order, e.id, e.type, e.provider, e.connection, e.key),
-        *(e.timestamp, receipt, e.data_digest, int(e.live)),
+        seq,
+        None if e.key is None else key_hash(e.key),
+        e.id,
+        e.type,
+        e.provider,
+        e.connection,
+        e.key,
+        e.timestamp,
+        receipt,
+        e.data_digest,
+        int(e.live),
     )
+
+
+# fmt: on
 
 
 def _planned(events: Sequence[NewEvent], drawn: Drawn) -> list[Planned]:
     return [
         Planned(destination, seq, None if event.key is None else key_hash(event.key))
-        for seq, event, wanted in zip(
-            range(drawn.seq + 1, drawn.seq + 1 + len(events)), events, drawn.wanted, strict=True
-        )
+        for seq, (event, wanted) in enumerate(zip(events, drawn.wanted, strict=True), drawn.seq + 1)
         for destination in wanted
     ]
 

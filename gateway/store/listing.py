@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from gateway.contract.events import EVENT_TYPES, event_id
 from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Row, Tx
-from gateway.store.ids import delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
+from gateway.store.ids import LARGEST, delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
 from gateway.store.model import Attempt, Counts, Delivery, StoredEvent, StoredReceipt
 from gateway.store.routes import matches
 from gateway.store.statements import load
@@ -13,7 +13,6 @@ from gateway.store.statements import load
 _in = load("receipts")
 _out = load("queue")
 _set_up = load("configuration")
-_END = (1 << 63) - 1
 
 
 class Listing:
@@ -98,7 +97,7 @@ def _receipt_number(tx: Tx, public: str) -> int:
     """Find where a list goes on; behind an unknown id there is nothing."""
     digest = receipt_digest(public)
     rows = [] if digest is None else tx.run(_in.receipt_number, digest=digest)
-    return rows[0][0] if rows else _END
+    return rows[0][0] if rows else LARGEST
 
 
 def bounds(tx: Tx) -> tuple[int, int]:
@@ -127,15 +126,11 @@ def counts(tx: Tx) -> Counts:
     )
 
 
-def number_of(delivery: str) -> int | None:
-    return delivery_number(delivery)
-
-
 def deliveries(
     tx: Tx, *, status: str | None, destination: str | None, event: str | None, after: str | None, limit: int
 ) -> list[Delivery]:
     start = 0 if after is None else delivery_number(after)
-    found = {"status": status, "destination": destination, "after": _END if start is None else start, "limit": limit}
+    found = {"status": status, "destination": destination, "after": LARGEST if start is None else start, "limit": limit}
     if event is None:
         rows = tx.run(_out.list_deliveries, **found)
     else:

@@ -93,7 +93,7 @@ class Token(Struct, frozen=True, kw_only=True):
 ReceiptStatus = Literal["understood", "quarantined", "held", "discarded"]
 
 
-class NewReceipt(Struct, frozen=True, kw_only=True):
+class NewReceipt(Struct, frozen=True, kw_only=True, gc=False):
     """One call to keep. `digest`: 16 bytes over connection (or URL token) and body, by which the same bytes are known
     again. `inbound`: headers and body, packed; sealed by the store. `sha256`: of the body."""
 
@@ -109,7 +109,7 @@ class NewReceipt(Struct, frozen=True, kw_only=True):
     inbound: bytes
 
 
-class NewEvent(Struct, frozen=True, kw_only=True):
+class NewEvent(Struct, frozen=True, kw_only=True, gc=False):
     """One event to number, keep and plan. `id` 20 bytes, `data_digest` 32 bytes. `live`: it came by a call of the
     provider's, not by asking. `body`: the envelope as JSON, the bytes that are delivered; sealed by the store."""
 
@@ -124,7 +124,7 @@ class NewEvent(Struct, frozen=True, kw_only=True):
     body: bytes
 
 
-class Accepted(Struct, frozen=True):
+class Accepted(Struct, frozen=True, gc=False):
     """What became of a call. `receipt` is the public id of the row that holds it; `events` the public ids.
 
     `conflict`: nothing was written, because the events at these positions have ids that other facts already have.

@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.contract.events import event_id
 from gateway.sealing import KeyRing
@@ -21,7 +22,7 @@ ROUNDS = 4
 _sql = load("queue")
 
 
-class Planned(NamedTuple):
+class Planned(Struct, frozen=True, gc=False):
     """An event that a destination is to get."""
 
     destination: int
@@ -29,19 +30,19 @@ class Planned(NamedTuple):
     key_hash: int | None
 
 
-class Claim(NamedTuple):
+class Claim(Struct, frozen=True):
     destination: int
     limit: int
     lease_ms: int
     now: int
 
 
-class Settlement(NamedTuple):
+class Settlement(Struct, frozen=True):
     results: Sequence[Result]
     now: int
 
 
-class Retry(NamedTuple):
+class Retry(Struct, frozen=True):
     """Which deliveries to try again; `after` and `limit` cut a large job into small transactions."""
 
     status: str
@@ -54,13 +55,13 @@ class Retry(NamedTuple):
     now: int
 
 
-class Replay(NamedTuple):
+class Replay(Struct, frozen=True):
     event: bytes
     destinations: Sequence[str] | None
     now: int
 
 
-class Skip(NamedTuple):
+class Skip(Struct, frozen=True):
     destination: int
     limit: int
     now: int

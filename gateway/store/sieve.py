@@ -1,7 +1,8 @@
 """Tell new from known, before anything is written: what becomes of each call, and which of its events are new."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+
+from msgspec import Struct
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.store.engines.engine import Tx
@@ -19,7 +20,7 @@ Make = Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]
 """Turns a call into what is kept of it. Runs on the writer's thread, and again when a commit is redone."""
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True, gc=False):
     """One call to keep; without `receipt`: one that is kept already and now understood."""
 
     digest: bytes
@@ -28,7 +29,7 @@ class Call(NamedTuple):
     events: Sequence[NewEvent]
 
 
-class Known(NamedTuple):
+class Known(Struct, frozen=True, gc=False):
     """A receipt that is already there."""
 
     number: int
@@ -37,7 +38,7 @@ class Known(NamedTuple):
     events: bytes | None
 
 
-class Kept(NamedTuple):
+class Kept(Struct, frozen=True, gc=False):
     """A call to be written: its row when it has one, those of its events that are new, the ids of all, end to end."""
 
     call: Call

@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, NamedTuple
+from typing import Any
+
+from msgspec import Struct
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.store.engines.engine import Job
@@ -12,7 +14,7 @@ LARGEST = 512
 """Calls in one commit: enough to make a commit's price vanish, few enough that nobody waits long for the others."""
 
 
-class Call(NamedTuple):
+class Call(Struct, frozen=True, gc=False):
     job: Job[Any, Any]
     item: Any
     answer: "asyncio.Future[Any]"

@@ -41,7 +41,8 @@ class SqliteTx:
 
     def many(self, statement: Statement, rows: Sequence[Row]) -> None:
         if not statement.text.startswith("INSERT"):
-            self._db.executemany(_text(statement, ()), rows)
+            if rows:
+                self._db.executemany(_text(statement, ()), rows)
             return
         for start, size in _chunks(len(rows)):
             values = list(chain.from_iterable(rows[start : start + size]))

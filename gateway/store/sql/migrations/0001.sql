@@ -21,7 +21,7 @@ INSERT INTO head VALUES (1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL);
 -- One call of a provider's. Narrow, and kept much longer than its bytes: it is how the same bytes are known again.
 CREATE TABLE receipts (
     number      INTEGER PRIMARY KEY,    -- in order of acceptance
-    digest      BLOB NOT NULL,          -- 16 bytes over connection (or URL token) and body; its base32 is the public id
+    digest      BLOB NOT NULL,          -- 16 bytes over connection (or URL token) and body; its hex is the public id
     status      TEXT NOT NULL,          -- understood, quarantined, held, discarded
     reason      TEXT,                   -- why it was not understood: never a value from the body
     connection  TEXT,                   -- whose call it is; NULL while that is not known
@@ -67,7 +67,7 @@ CREATE TABLE bodies (
 
 -- The queue: one row an event and destination.
 CREATE TABLE deliveries (
-    number      INTEGER PRIMARY KEY,    -- its base32 is the public id
+    number      INTEGER PRIMARY KEY,    -- its hex is the public id
     destination INTEGER NOT NULL,       -- destinations.number
     event       INTEGER NOT NULL,       -- events.seq
     key_hash    INTEGER,                -- events of one booking go one after the other; NULL: no order
