@@ -5,8 +5,9 @@ from typing import Any
 from litestar import Litestar, Response, get
 from litestar.datastructures import State
 
-from gateway.web.api import api_router, exception_handlers, openapi_config
+from gateway.web.api import api_router
 from gateway.web.ingest import Ingest, Receive, Scope, Send
+from gateway.web.problems import exception_handlers
 from gateway.web.services import Services
 
 
@@ -41,7 +42,7 @@ def create_site(services: Services) -> Litestar:
     return Litestar(
         route_handlers=[live, ready, api_router()],
         exception_handlers=exception_handlers,
-        openapi_config=openapi_config(),
+        openapi_config=None,  # api/openapi.py and api/docs.py take its place, and say why
         state=State({"services": services}),
         logging_config=None,
         debug=False,

@@ -2,7 +2,6 @@
 
 from litestar import Router
 from litestar.di import Provide
-from litestar.openapi import OpenAPIConfig
 
 from gateway.web.api import (
     connections,
@@ -18,14 +17,6 @@ from gateway.web.api import (
     stats,
 )
 from gateway.web.auth import authorize
-from gateway.web.problems import exception_handlers
-
-__all__ = ["api_router", "exception_handlers", "openapi_config"]
-
-
-def openapi_config() -> OpenAPIConfig | None:
-    """Leave Litestar's own generator and its pages off: openapi.py and docs.py say why, and take their place."""
-    return None
 
 
 def api_router() -> Router:
