@@ -26,6 +26,10 @@ class Routes:
         self._version = version
         return True
 
+    def forget(self) -> None:
+        """Read the destinations again next time: the version that these are of may never have been committed."""
+        self._version = -1
+
     def of(self, kind: str, provider: str, connection: str) -> Numbers:
         """Name the destinations for an event of this type; paused ones too."""
         asked = (kind, provider, connection)

@@ -59,6 +59,7 @@ class Store:
         self._engine = engine
         self._configuration = Configuration(keys)
         routes = Routes(self._configuration.destinations)
+        engine.on_undo(routes.forget)
         self._intake = Intake(keys, routes, engine.now, engine.roomy)
         self._queue = Queue(keys, routes)
         self._listing = Listing(keys)

@@ -8,12 +8,18 @@ import pytest
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.store.engines.engine import Tx
+from gateway.store.engines.sqlite_tx import SqliteTx
 from gateway.store.store import Store
-from tests.store.samples import accept, event, open_store, receipt
+from tests.store.inside import with_writer
+from tests.store.samples import accept, connection, event, open_store, receipt, subscribe
 
 
 class Wrong(Exception):
     """A mistake in one call."""
+
+
+async def write(store: Store, job: Any, item: Any = None) -> Any:
+    return await store._engine.write(job, item)
 
 
 def noting(seen: list[Any]) -> Any:
@@ -31,9 +37,13 @@ def noting(seen: list[Any]) -> Any:
 async def test_one_bad_call_fails_alone(store: Store) -> None:
     seen: list[Any] = []
     job = noting(seen)
-    write = store._engine.write
     answers = await asyncio.gather(
-        write(job, "a"), accept(store, 1), write(job, "bad"), write(job, "b"), accept(store, 2), return_exceptions=True
+        write(store, job, "a"),
+        accept(store, 1),
+        write(store, job, "bad"),
+        write(store, job, "b"),
+        accept(store, 2),
+        return_exceptions=True,
     )
 
     assert answers[0] == "A"
@@ -55,6 +65,28 @@ async def test_a_bad_value_that_the_database_refuses_fails_alone(store: Store) -
     assert isinstance(answers[1], TypeError)
     assert isinstance(answers[2], StoreUnavailable)
     assert [each.body for each in await store.events()] == [b'{"event":1}', b'{"event":4}']
+    assert await store.bounds() == (1, 2)
+
+
+async def test_nothing_is_planned_for_a_destination_that_was_undone(store: Store) -> None:
+    def undo_everything(tx: Tx, _: Sequence[None]) -> list[None]:
+        assert isinstance(tx, SqliteTx)
+        tx._db.execute("ROLLBACK")
+        raise Wrong("the disk is full, say")
+
+    await accept(store, 1)
+    undone = await asyncio.gather(
+        subscribe(store, "dst_lost"),
+        accept(store, 2),
+        write(store, undo_everything),
+        return_exceptions=True,
+    )
+    await store.put_connection(connection())
+    await accept(store, 3)
+
+    assert [type(each) for each in undone] == [Wrong] * 3
+    planned = await with_writer(store, lambda db: db.execute("SELECT count(*) FROM deliveries").fetchall())
+    assert planned == [(0,)]
     assert await store.bounds() == (1, 2)
 
 

@@ -1,6 +1,6 @@
 """What the store asks of a database."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from gateway.store.statements import Statement
@@ -40,8 +40,11 @@ class Engine(Protocol):
     def roomy(self) -> bool:
         """Tell whether there is room for more than what is already being handled."""
 
-    async def write(self, job: Job[A, R], item: A) -> R:
-        """Run the job in a transaction and return once it is durable. Raises StoreUnavailable."""
+    def on_undo(self, forget: Callable[[], None]) -> None:
+        """Have this called, on the writer's thread, when a transaction was undone: what jobs learnt in it is void."""
+
+    def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
+        """Run the job in a transaction and answer once it is durable. Raises StoreUnavailable."""
 
     async def read(self, query: Callable[[Tx], R]) -> R:
         """Run a query on a snapshot. Raises StoreUnavailable."""

@@ -7,7 +7,7 @@ between commits, because one done inside a commit is what makes the slowest call
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -40,6 +40,7 @@ class Sqlite:
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
         self._db: apsw.Connection | None = None
+        self._forget: list[Callable[[], None]] = []
         self._checkpointed = 0.0
         self._group = Group(self._writer, self._commit)
 
@@ -54,9 +55,11 @@ class Sqlite:
             raise
         return engine
 
-    async def write(self, job: Job[A, R], item: A) -> R:
-        answer: R = await self._group.submit(job, item)
-        return answer
+    def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
+        return self._group.submit(job, item)
+
+    def on_undo(self, forget: Callable[[], None]) -> None:
+        self._forget.append(forget)
 
     async def read(self, query: Callable[[SqliteTx], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
@@ -78,9 +81,9 @@ class Sqlite:
     def _commit(self, batch: Sequence[Call]) -> Sequence[Outcome]:
         try:
             outcomes = self._transaction(batch)
-        except (apsw.Error, OSError) as error:
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is everybody's answer
             self._drop()
-            return [_unavailable(error) for _ in batch]
+            return [_answer(error) for _ in batch]
         self._writer.submit(self._checkpoint_when_due)
         return outcomes
 
@@ -92,13 +95,32 @@ class Sqlite:
         except Exception:  # noqa: BLE001 -- whatever it was: what follows finds out whose it was
             if not db.get_autocommit():
                 db.execute("ROLLBACK")
+            self._undone()
             db.execute("BEGIN IMMEDIATE")
-            outcomes = [_alone(db, call) for call in batch]
+            outcomes = [self._alone(db, call) for call in batch]
         db.execute("COMMIT")
         return outcomes
 
+    def _alone(self, db: apsw.Connection, call: Call) -> Outcome:
+        db.execute("SAVEPOINT one")
+        try:
+            (outcome,) = call.job(SqliteTx(db), [call.item])
+        except Exception as error:
+            if db.get_autocommit():  # SQLite undid everything: this is about the database, not about the call
+                raise
+            db.execute("ROLLBACK TO one")
+            self._undone()
+            outcome = _answer(error)
+        db.execute("RELEASE one")
+        return outcome
+
+    def _undone(self) -> None:
+        for forget in self._forget:
+            forget()
+
     def _drop(self) -> None:
         """Close after a failure: what a failed fsync left behind in memory is not to be believed."""
+        self._undone()
         db, self._db = self._db, None
         if db is not None:
             db.close(force=True)
@@ -176,23 +198,15 @@ def _together(db: apsw.Connection, batch: Sequence[Call]) -> Sequence[Outcome]:
     return [outcomes[place] for place in range(len(batch))]
 
 
-def _alone(db: apsw.Connection, call: Call) -> Outcome:
-    db.execute("SAVEPOINT one")
-    try:
-        (outcome,) = call.job(SqliteTx(db), [call.item])
-    except Exception as error:
-        if db.get_autocommit():  # SQLite undid everything: this is about the database, not about the call
-            raise
-        db.execute("ROLLBACK TO one")
-        outcome = _unavailable(error) if isinstance(error, apsw.Error) else error
-    db.execute("RELEASE one")
-    return outcome
-
-
 def _checkpoint(db: apsw.Connection) -> None:
     frames, _ = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
     if frames * db.pragma("page_size") > WAL_LIMIT:
         db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+
+
+def _answer(error: Exception) -> Exception:
+    """Tell the database's trouble from mistakes of ours."""
+    return _unavailable(error) if isinstance(error, apsw.Error | OSError) else error
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
