@@ -25,7 +25,11 @@ class Listing:
         self, tx: Tx, *, status: str, connection: str | None, after: str | None, limit: int
     ) -> list[StoredReceipt]:
         start = 0 if after is None else _receipt_number(tx, after)
-        rows = tx.run(_in.list_receipts, status=status, connection=connection, after=start, limit=limit)
+        page = {"connection": connection, "after": start, "limit": limit}
+        if status == "understood":
+            rows = tx.run(_in.list_understood, **page)
+        else:
+            rows = tx.run(_in.list_set_aside, status=status, **page)
         return [self._receipt(row) for row in rows]
 
     def receipt(self, tx: Tx, receipt_id: str) -> StoredReceipt | None:
@@ -130,11 +134,13 @@ def deliveries(
     tx: Tx, *, status: str | None, destination: str | None, event: str | None, after: str | None, limit: int
 ) -> list[Delivery]:
     start = 0 if after is None else delivery_number(after)
-    found = {"status": status, "destination": destination, "after": LARGEST if start is None else start, "limit": limit}
-    if event is None:
-        rows = tx.run(_out.list_deliveries, **found)
+    page = {"destination": destination, "after": LARGEST if start is None else start, "limit": limit}
+    if event is not None:
+        rows = tx.run(_out.list_deliveries_of_event, event=event_bytes(event), status=status, **page)
+    elif status is not None:
+        rows = tx.run(_out.list_deliveries_in_status, status=status, **page)
     else:
-        rows = tx.run(_out.list_deliveries_of_event, event=event_bytes(event), **found)
+        rows = tx.run(_out.list_deliveries, **page)
     return [_delivery(row) for row in rows]
 
 
@@ -151,7 +157,7 @@ def delivery(tx: Tx, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:
 
 
 def _delivery(row: Row) -> Delivery:
-    number, event, kind, destination, key, status, attempt, due, last, error, created, finished = row
+    number, event, kind, destination, key, status, attempt, due, last, error, created, finished, _ = row
     return Delivery(
         id=delivery_id(number),
         event=event_id(event),

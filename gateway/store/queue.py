@@ -7,7 +7,7 @@ from itertools import groupby
 from msgspec import Struct
 
 from gateway.contract.events import event_id
-from gateway.sealing import KeyRing
+from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import delivery_id
 from gateway.store.model import Claimed, Result, Work
@@ -106,17 +106,28 @@ class Queue:
         if not numbers:
             return []
         tx.run(_sql.tick, now=claim.now)
-        return [self._claimed(row) for row in tx.run(_sql.claimed, numbers=numbers)]
+        opened = [self._claimed(row, claim.now) for row in tx.run(_sql.claimed, numbers=numbers)]
+        broken = [each for each in opened if isinstance(each, Result)]
+        if broken:
+            self.settle(tx, [Settlement(broken, claim.now)])
+        return [each for each in opened if isinstance(each, Claimed)]
 
-    def _claimed(self, row: Row) -> Claimed:
+    def _claimed(self, row: Row, now: int) -> Claimed | Result:
+        """Open a delivery's bytes; one whose bytes are broken is dead, so that it holds up nothing."""
         number, attempt, earlier, event, kind, sealed = row
+        try:
+            body = self._keys.unseal(sealed, b"bodies:" + event)
+        except SealBroken as error:
+            return Result(
+                delivery=number, attempt=attempt, outcome="dead", started_at=now, duration_ms=0, error=str(error)
+            )
         return Claimed(
             delivery=number,
             attempt=attempt,
             tries=attempt - earlier,
             event_id=event_id(event),
             event_type=kind,
-            body=self._keys.unseal(sealed, b"bodies:" + event),
+            body=body,
         )
 
     # --- settle ----------------------------------------------------------------------------------------------------

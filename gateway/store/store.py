@@ -5,7 +5,7 @@ method raises StoreUnavailable when the database cannot do it now; times are epo
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -114,13 +114,13 @@ class Store:
         """Keep one call with what it means: numbered, planned for delivery, and on disk when this returns."""
         return await self._engine.write(self._intake.accept, Call(receipt.digest, receipt.connection, receipt, events))
 
-    async def take(self, make: Make) -> Accepted:
+    def take(self, make: Make) -> Awaitable[Accepted]:
         """Do the same for a call that `make` first turns into rows.
 
         It is called on the writer's thread, for all calls of a commit in one go: a translation that follows another
         one costs two thirds of what it costs between two requests, and the event loop is free meanwhile.
         """
-        return await self._engine.write(self._intake.take, make)
+        return self._engine.write(self._intake.take, make)
 
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted:
         """Turn a receipt that waited into events; "duplicate" when it waits no more."""

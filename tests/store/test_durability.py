@@ -91,17 +91,6 @@ async def test_who_tells_again_after_a_failed_commit_is_understood(on_disk: Stor
     assert [each.number for each in found[1]] == [1]
 
 
-async def test_nothing_is_planned_for_a_destination_whose_commit_failed(on_disk: Store, disk: Disk) -> None:
-    disk.broken = True
-    await asyncio.gather(subscribe(on_disk, "dst_lost"), accept(on_disk, 1), return_exceptions=True)
-    disk.broken = False
-    known = {each.id for each in await on_disk.destinations()}
-    await on_disk.put_connection(connection())
-    await accept(on_disk, 2)
-
-    assert {each.destination for each in await on_disk.deliveries()} <= known
-
-
 async def test_a_full_disk_refuses_calls_and_recovers_alone(store: Store) -> None:
     await accept(store, 1)
     await pragma(store, "max_page_count", await pragma(store, "page_count"))

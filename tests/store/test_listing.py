@@ -52,6 +52,9 @@ async def test_receipts_are_listed_page_by_page_oldest_first(store: Store) -> No
     assert {each.inbound for each in first} == {None}
     assert len(await store.receipts(status="quarantined", connection="con_1")) == 2
     assert await store.receipts(status="held") == []
+    assert await store.receipts(status="understood") == []
+    understood = await accept(store, 9)
+    assert [each.id for each in await store.receipts(status="understood")] == [understood.receipt]
     assert await store.receipts(status="quarantined", after="rcp_nonsense") == []
 
 

@@ -16,7 +16,7 @@ from gateway.store.model import Destination, Key, SigningSecret, Token
 from gateway.store.statements import migrations
 from gateway.store.store import Store
 from tests.store.inside import contents, execute, modes, pragma
-from tests.store.samples import KEYS, OTHER_KEYS, START, accept, connection, event, open_store, receipt
+from tests.store.samples import KEYS, OTHER_KEYS, START, accept, connection, event, open_store, receipt, subscribe
 
 FILE = sqlite_file.FILE
 CANARY = b"canary-in-a-coal-mine"
@@ -177,3 +177,16 @@ async def test_sealed_bytes_belong_to_their_row(store: Store) -> None:
     with pytest.raises(SealBroken):
         await store.event(first.events[0])
     assert await store.event(second.events[0]) is not None
+
+
+async def test_a_delivery_whose_bytes_are_broken_is_dead_and_holds_up_nothing(store: Store) -> None:
+    await subscribe(store)
+    await accept(store, 1, key="k")
+    await accept(store, 2, key="k")
+    await execute(store, "UPDATE bodies SET sealed = X'00' WHERE event = 1")
+
+    assert await store.claim(1, 10, 45.0) == []
+    (claimed,) = await store.claim(1, 10, 45.0)
+    assert claimed.body == b'{"event":2}'
+    (dead,) = await store.deliveries(status="dead")
+    assert dead.last_error == "sealed with a key that is not in GATEWAY_SECRET_KEYS"

@@ -14,6 +14,8 @@ LOCK = "gateway.lock"
 APPLICATION = 0x62776731
 """Written into the file's header ("bwg1"): tells our database from somebody else's."""
 CACHE_KIB = 16_384
+PREPARED = 512
+"""Statements the writer keeps: an insert has a text for each number of rows."""
 THOROUGH = 256 << 20
 """Bytes up to which the whole file is checked at start; of a larger one only what everything else depends on."""
 VITAL = ("head", "connections", "destinations", "keys", "tokens", "tally")
@@ -38,7 +40,7 @@ def lock(data_dir: Path) -> int:
 
 def connect(path: Path) -> apsw.Connection:
     """Connect to a file that exists."""
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=PREPARED)
     db.set_busy_timeout(100)  # there is one writer, so only a checkpoint ever waits, and it comes again
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", "full")

@@ -1,12 +1,12 @@
 """Statements on one SQLite connection.
 
 Each step of SQLite gives up the interpreter, and getting it back from a busy event loop is what costs (measured: up to
-5 ms a step). So many rows are written by one statement with many VALUES, and numbers of rows come in powers of two, so
-that few different texts have to be prepared.
+5 ms a step). So many rows are written by one statement with as many VALUES; the connection keeps them prepared. How
+many values a list has comes in powers of two, so that few different texts have to be prepared.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -44,9 +44,9 @@ class SqliteTx:
             if rows:
                 self._db.executemany(_text(statement, ()), rows)
             return
-        for start, size in _chunks(len(rows)):
-            values = list(chain.from_iterable(rows[start : start + size]))
-            self._db.execute(_multiplied(statement, size), values)
+        for start in range(0, len(rows), MOST_ROWS):
+            some = rows[start : start + MOST_ROWS]
+            self._db.execute(_multiplied(statement, len(some)), list(chain.from_iterable(some)))
 
 
 @cache
@@ -68,11 +68,3 @@ def _multiplied(statement: Statement, times: int) -> str:
 
 def _rounded(size: int) -> int:
     return 1 << (size - 1).bit_length()
-
-
-def _chunks(size: int) -> Iterator[tuple[int, int]]:
-    start = 0
-    while size:
-        part = min(MOST_ROWS, 1 << (size.bit_length() - 1))
-        yield start, part
-        start, size = start + part, size - part

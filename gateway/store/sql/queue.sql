@@ -127,37 +127,25 @@ SELECT clock FROM head
 UPDATE deliveries SET due = due - :jump WHERE status = 'pending' AND due > :now
 
 -- name: list_deliveries
-SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
-  FROM deliveries d
-  JOIN events e ON e.seq = d.event
-  JOIN destinations t ON t.number = d.destination
-  LEFT JOIN attempts a ON a.delivery = d.number
-       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
- WHERE d.number > :after
-   AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
-   AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
- ORDER BY d.number LIMIT :limit
+SELECT * FROM shown_deliveries
+ WHERE number > :after AND (CAST(:destination AS TEXT) IS NULL OR destination = :destination)
+ ORDER BY number LIMIT :limit
+
+-- name: list_deliveries_in_status
+SELECT * FROM shown_deliveries
+ WHERE status = :status AND number > :after
+   AND (CAST(:destination AS TEXT) IS NULL OR destination = :destination)
+ ORDER BY number LIMIT :limit
 
 -- name: list_deliveries_of_event
-SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
-  FROM events e
-  JOIN deliveries d ON d.event = e.seq
-  JOIN destinations t ON t.number = d.destination
-  LEFT JOIN attempts a ON a.delivery = d.number
-       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
- WHERE e.id = :event AND d.number > :after
-   AND (CAST(:status AS TEXT) IS NULL OR d.status = :status)
-   AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
- ORDER BY d.number LIMIT :limit
+SELECT * FROM shown_deliveries
+ WHERE seq = (SELECT seq FROM events WHERE id = :event) AND number > :after
+   AND (CAST(:status AS TEXT) IS NULL OR status = :status)
+   AND (CAST(:destination AS TEXT) IS NULL OR destination = :destination)
+ ORDER BY number LIMIT :limit
 
 -- name: one_delivery
-SELECT d.number, e.id, e.type, t.id, e.key, d.status, d.attempt, d.due, a.status, a.error, d.created_at, d.finished_at
-  FROM deliveries d
-  JOIN events e ON e.seq = d.event
-  JOIN destinations t ON t.number = d.destination
-  LEFT JOIN attempts a ON a.delivery = d.number
-       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number)
- WHERE d.number = :number
+SELECT * FROM shown_deliveries WHERE number = :number
 
 -- name: attempts_of
 SELECT number, started_at, duration_ms, status, error FROM attempts WHERE delivery = :delivery ORDER BY number

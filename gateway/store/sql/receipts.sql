@@ -52,10 +52,17 @@ UPDATE receipts SET status = 'discarded' WHERE digest = :digest AND status = 'qu
 -- name: drop_inbound
 DELETE FROM inbound WHERE receipt = :receipt
 
--- name: list_receipts
+-- name: list_understood
 SELECT digest, connection, token, status, reason, proof, received_at, size, sha256, NULL
   FROM receipts
- WHERE status = :status AND number > :after
+ WHERE status = 'understood' AND number > :after
+   AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
+ ORDER BY number LIMIT :limit
+
+-- name: list_set_aside
+SELECT digest, connection, token, status, reason, proof, received_at, size, sha256, NULL
+  FROM receipts
+ WHERE status <> 'understood' AND status = :status AND number > :after
    AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
  ORDER BY number LIMIT :limit
 
@@ -68,23 +75,17 @@ SELECT digest, connection, token, status, reason, proof, received_at, size, sha2
  WHERE digest = :digest
 
 -- name: list_events
-SELECT seq, events.id, type, provider, events.connection, key, timestamp, receipts.digest, bodies.sealed
-  FROM events
-  JOIN bodies ON bodies.event = events.seq
-  LEFT JOIN receipts ON receipts.number = events.receipt
+SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
+  FROM shown_events
  WHERE seq > :after
    AND (CAST(:key_hash AS INTEGER) IS NULL OR (key_hash = :key_hash AND key = :key))
    AND (CAST(:provider AS TEXT) IS NULL OR provider = :provider)
-   AND (CAST(:connection AS TEXT) IS NULL OR events.connection = :connection)
+   AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
    AND (:all_types = 1 OR type IN (:types*))
  ORDER BY seq LIMIT :limit
 
 -- name: one_event
-SELECT seq, events.id, type, provider, events.connection, key, timestamp, receipts.digest, bodies.sealed
-  FROM events
-  JOIN bodies ON bodies.event = events.seq
-  LEFT JOIN receipts ON receipts.number = events.receipt
- WHERE events.id = :id
+SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events WHERE id = :id
 
 -- name: bounds
 SELECT coalesce((SELECT min(seq) FROM events), 0), (SELECT seq FROM head)

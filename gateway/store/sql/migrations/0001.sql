@@ -33,8 +33,10 @@ CREATE TABLE receipts (
     events      BLOB                    -- ids of its events, 20 bytes each, new or known before
 );
 CREATE UNIQUE INDEX receipts_digest ON receipts (digest);
--- What waits for a person or a provider; `size` is in it so that a flood is measured without touching rows.
-CREATE INDEX receipts_open ON receipts (status, token, size) WHERE status IN ('quarantined', 'held');
+-- Few, and all that anybody lists.
+CREATE INDEX receipts_set_aside ON receipts (number) WHERE status <> 'understood';
+-- Measures a flood without touching rows.
+CREATE INDEX receipts_quarantined ON receipts (token, size) WHERE status = 'quarantined';
 
 -- The bytes of a receipt, apart from it so that whole pages come free when they expire.
 CREATE TABLE inbound (
@@ -131,3 +133,19 @@ CREATE TABLE tokens (
     id     TEXT PRIMARY KEY,            -- url_...
     sealed BLOB NOT NULL                -- a token of the shared inbound URL, as JSON
 );
+
+-- What is shown of an event and of a delivery, so that every list asks for the same.
+CREATE VIEW shown_events AS
+SELECT e.seq, e.key_hash, e.id, e.type, e.provider, e.connection, e.key, e.timestamp, r.digest AS receipt, b.sealed
+  FROM events e
+  JOIN bodies b ON b.event = e.seq
+  LEFT JOIN receipts r ON r.number = e.receipt;
+
+CREATE VIEW shown_deliveries AS
+SELECT d.number, e.id AS event, e.type, t.id AS destination, e.key, d.status, d.attempt, d.due,
+       a.status AS last_status, a.error AS last_error, d.created_at, d.finished_at, d.event AS seq
+  FROM deliveries d
+  JOIN events e ON e.seq = d.event
+  JOIN destinations t ON t.number = d.destination
+  LEFT JOIN attempts a ON a.delivery = d.number
+       AND a.number = (SELECT max(l.number) FROM attempts l WHERE l.delivery = d.number);
