@@ -575,13 +575,12 @@ def event_id(digest: bytes) -> str:
     return "evt_" + base32(digest, STANDARD)
 
 
-_SEPARATORS = str.maketrans("", "", "-:.Z")
-
-
 def sequence(stamp: datetime, rank: int) -> str:
     """Write a UTC stamp and a rank so that they compare as text, e.g. `20260301T093000000000Z-02`."""
-    written: str = msgspec.to_builtins(stamp.astimezone(UTC))  # four digits of the year, unlike strftime, and quicker
-    return f"{written.translate(_SEPARATORS):0<21}Z-{rank:02d}"
+    # Four digits of the year, unlike strftime; and three replacements take a third of what one translation takes.
+    written: str = msgspec.to_builtins(stamp if stamp.tzinfo is UTC else stamp.astimezone(UTC))
+    digits = written[:-1].replace("-", "").replace(":", "").replace(".", "")
+    return f"{digits:0<21}Z-{rank:02d}"
 
 
 Format = Literal["standard", "cloudevents"]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.contract.events import Location, LocationKind
 from gateway.contract.reading import Warn, text
@@ -115,17 +116,21 @@ def _linked(url: str) -> tuple[Location, str | None]:
     host, path = _host(url)
     if not host:
         return Location(kind=LocationKind.OTHER, text=url), "location_unrecognised"
-    product = _owner(host, CONFERENCES)
-    if product is None and _map(host, path):
+    product, map_path = _site(host)
+    if map_path is not None and path.startswith(map_path):
         return Location(kind=LocationKind.IN_PERSON, url=url), None
     return Location(kind=LocationKind.ONLINE, url=url, conference=product), None
 
 
-def _map(host: str, path: str) -> bool:
-    where = _owner(host, MAPS)
-    if where is not None:
-        return path.startswith(where)
-    return _GOOGLE.fullmatch(host) is not None and (host.startswith("maps.") or path.startswith("maps"))
+@lru_cache(maxsize=1024)  # thousands of bookings name a handful of hosts
+def _site(host: str) -> tuple[str | None, str | None]:
+    """Say what is at a host: the product to meet by, else how the paths of its maps begin."""
+    product = _owner(host, CONFERENCES)
+    if product is not None:
+        return product, None
+    if _GOOGLE.fullmatch(host) is None:
+        return None, _owner(host, MAPS)
+    return None, "" if host.startswith("maps.") else "maps"
 
 
 def _owner(host: str, table: Mapping[str, str]) -> str | None:

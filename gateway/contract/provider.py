@@ -48,8 +48,13 @@ class Inbound(Struct, frozen=True):
 
     def header(self, name: str) -> str | None:
         """Read one header as text; one that is repeated, or not ASCII, counts as missing."""
-        values = [value for key, value in self.headers if key == name]
-        return values[0].decode("ascii") if len(values) == 1 and values[0].isascii() else None
+        found = None
+        for key, value in self.headers:
+            if key == name:
+                if found is not None:
+                    return None
+                found = value
+        return found.decode("ascii") if found is not None and found.isascii() else None
 
 
 class Account(Struct, frozen=True):

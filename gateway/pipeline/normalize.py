@@ -4,7 +4,7 @@ import hashlib
 import traceback
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 import structlog
@@ -37,9 +37,27 @@ UNKEPT = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Headers that are not kept: they would be somebody's credentials, and no provider signs with them."""
 
 _VERIFICATION = {"signature": Verification.SIGNATURE, "token": Verification.TOKEN}
+_PROVIDER, _RECEIPT, _WEBHOOK = Basis.PROVIDER, Basis.RECEIPT, DeliveredBy.WEBHOOK
 
-_encoder = msgspec.json.Encoder()
-_packer = msgspec.msgpack.Encoder()
+
+class _Kind(NamedTuple):
+    """The event that carries a piece of data. `head`: what stands before the data in the text that is hashed."""
+
+    event: Callable[..., Event]
+    tag: str
+    rank: int
+    head: bytes
+
+
+def _kind(event: type[Event]) -> _Kind:
+    tag = str(event.__struct_config__.tag)
+    return _Kind(event, tag, event.rank, b'{"type":"%b","data":' % tag.encode())
+
+
+_KINDS = {data: _kind(event) for data, event in EVENT_OF.items()}
+
+_encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 _unpacker = msgspec.msgpack.Decoder(tuple[tuple[tuple[str, bytes], ...], bytes])
 _log = structlog.get_logger(__name__)
 
@@ -54,7 +72,7 @@ class Translated(Struct, frozen=True):
 class ReceiptStore(Protocol):
     """What this step asks of the store."""
 
-    async def take(self, make: Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]) -> Accepted: ...
+    def take(self, make: Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]) -> Awaitable[Accepted]: ...
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted: ...
     async def fail_again(self, receipt_id: str, reason: str) -> bool: ...
 
@@ -64,7 +82,10 @@ async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) 
 
     Raises StoreUnavailable.
     """
-    return await _settled(lambda ambiguous: store.take(lambda: rows(call, inbox, ambiguous)))
+    accepted = await store.take(lambda: rows(call, inbox))
+    if accepted.status == "conflict":
+        return await _settled(lambda ambiguous: store.take(lambda: rows(call, inbox, ambiguous)))
+    return accepted
 
 
 def rows(
@@ -163,7 +184,7 @@ def _new_receipt(
         received_at=_milliseconds(inbound.received_at),
         size=len(inbound.body),
         sha256=sha256,
-        inbound=_packer.encode(([h for h in inbound.headers if h[0] not in UNKEPT], inbound.body)),
+        inbound=_pack(([h for h in inbound.headers if h[0] not in UNKEPT], inbound.body)),
     )
 
 
@@ -172,36 +193,58 @@ def _events(call: Received, sha256: bytes, drafts: Sequence[Draft], ambiguous: f
 
 
 def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewEvent:
-    provider, connection = call.candidate.provider.name, call.receipt.account.connection
-    kind = EVENT_OF[type(draft.data)]
-    tag = str(kind.__struct_config__.tag)
+    candidate, inbound = call.candidate, call.receipt.inbound
+    provider, connection, kind = candidate.provider.name, candidate.account.connection, _KINDS[type(draft.data)]
     data, key = _keyed(draft.data, f"{provider}:{connection}:")
-    encoded = _encoder.encode(data)
-    data_digest = hashlib.sha256(b'{"type":"%b","data":%b}' % (tag.encode(), encoded)).digest()
+    encoded = _encode(data)
+    data_digest = hashlib.sha256(b"%b%b}" % (kind.head, encoded)).digest()
     parts = (ID_VERSION, provider, connection, *draft.parts)
     digest = event_digest((*parts, data_digest.hex()) if ambiguous else parts)
-    timestamp = draft.at or call.receipt.inbound.received_at
-    envelope = _envelope(
-        call,
-        draft,
-        sha256=sha256,
-        kind=kind,
-        public_id=event_id(digest),
+    timestamp, public_id = draft.at or inbound.received_at, event_id(digest)
+    envelope = kind.event(
+        id=public_id,
         timestamp=timestamp,
+        timestamp_basis=_PROVIDER if draft.at else _RECEIPT,
+        sequence=sequence(draft.revision or inbound.received_at, kind.rank),
+        sequence_basis=_PROVIDER if draft.revision else _RECEIPT,
+        origin=_origin(call, draft, sha256, public_id),
         key=key,
+        test=draft.test,
+        warnings=(*draft.warnings, "id_disambiguated") if ambiguous else draft.warnings,
+        extensions=dict(draft.extensions),
         data=msgspec.Raw(encoded),
-        ambiguous=ambiguous,
     )
     return NewEvent(
         id=digest,
-        type=tag,
+        type=kind.tag,
         provider=provider,
         connection=connection,
         key=key,
         timestamp=_milliseconds(timestamp),
         data_digest=data_digest,
         live=True,
-        body=_encoder.encode(envelope),
+        body=_encode(envelope),
+    )
+
+
+def _origin(call: Received, draft: Draft, sha256: bytes, public_id: str) -> Origin:
+    account, inbound = call.candidate.account, call.receipt.inbound
+    return Origin(
+        provider=call.candidate.provider.name,
+        connection=account.connection,
+        account=draft.account or account.account,
+        variant=draft.variant,
+        event_type=draft.word,
+        event_id=draft.event_id,
+        verification=_VERIFICATION[call.receipt.proof],
+        delivered_by=_WEBHOOK,
+        received_at=inbound.received_at,
+        raw=Raw(
+            sha256=sha256.hex(),
+            size=len(inbound.body),
+            content_type=inbound.header("content-type"),
+            href=f"/v1/events/{public_id}/raw",
+        ),
     )
 
 
@@ -212,50 +255,6 @@ def _keyed(data: Data, prefix: str) -> tuple[Data, str | None]:
         return data, None
     key = prefix + booking.id
     return replace(data, booking=replace(booking, key=key)), key
-
-
-def _envelope(
-    call: Received,
-    draft: Draft,
-    *,
-    sha256: bytes,
-    kind: Callable[..., Event],
-    public_id: str,
-    timestamp: datetime,
-    key: str | None,
-    data: msgspec.Raw,
-    ambiguous: bool,
-) -> Event:
-    receipt, inbound = call.receipt, call.receipt.inbound
-    return kind(
-        id=public_id,
-        timestamp=timestamp,
-        timestamp_basis=Basis.PROVIDER if draft.at else Basis.RECEIPT,
-        sequence=sequence(draft.revision or inbound.received_at, EVENT_OF[type(draft.data)].rank),
-        sequence_basis=Basis.PROVIDER if draft.revision else Basis.RECEIPT,
-        origin=Origin(
-            provider=call.candidate.provider.name,
-            connection=receipt.account.connection,
-            account=draft.account or receipt.account.account,
-            variant=draft.variant,
-            event_type=draft.word,
-            event_id=draft.event_id,
-            verification=_VERIFICATION[receipt.proof],
-            delivered_by=DeliveredBy.WEBHOOK,
-            received_at=inbound.received_at,
-            raw=Raw(
-                sha256=sha256.hex(),
-                size=len(inbound.body),
-                content_type=inbound.header("content-type"),
-                href=f"/v1/events/{public_id}/raw",
-            ),
-        ),
-        key=key,
-        test=draft.test,
-        warnings=(*draft.warnings, "id_disambiguated") if ambiguous else draft.warnings,
-        extensions=dict(draft.extensions),
-        data=data,
-    )
 
 
 def _milliseconds(at: datetime) -> int:

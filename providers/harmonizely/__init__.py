@@ -40,20 +40,29 @@ class Harmonizely(Provider):
         return (isinstance(word, str) and word in FACTS) or meeting.keys() >= {"uuid", "scheduled_at", "invitee"}
 
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
-        call = decode(receipt.inbound.body, wire.Call)
-        if call.event in FACTS:
-            meeting, warnings = reading.read(call.data, wire.Meeting, "$.data")
-            return [_known(receipt, call, meeting, list(warnings))]
-        if call.event:
-            return [_unknown(receipt, call.event, call)]
-        # Without an envelope: seen from their Zapier hooks. What happened shows in its fields only.
-        meeting, warnings = reading.read(receipt.inbound.body, wire.Meeting)
-        return [_known(receipt, wire.Call(), meeting, [*warnings, "payload_bare"])]
+        try:
+            told = decode(receipt.inbound.body, wire.Documented)
+        except NotUnderstood:
+            return _mended(receipt)
+        return [_known(receipt, told.event, told.uuid, told.data, [])]
 
 
-def _known(receipt: Receipt, call: wire.Call, meeting: wire.Meeting, said: list[str]) -> Draft:
+def _mended(receipt: Receipt) -> Sequence[Draft]:
+    """Read a call of another word, without an envelope, or with optional values of another type than documented."""
+    call = decode(receipt.inbound.body, wire.Call)
+    if call.event in FACTS:
+        meeting, warnings = reading.read(call.data, wire.Meeting, "$.data")
+        return [_known(receipt, call.event, call.uuid, meeting, list(warnings))]
+    if call.event:
+        return [_unknown(receipt, call.event, call)]
+    # Without an envelope: seen from their Zapier hooks. What happened shows in its fields only.
+    meeting, warnings = reading.read(receipt.inbound.body, wire.Meeting)
+    return [_known(receipt, None, None, meeting, [*warnings, "payload_bare"])]
+
+
+def _known(receipt: Receipt, word: str | None, uuid: object, meeting: wire.Meeting, said: list[str]) -> Draft:
     said += "account_not_stated", "hosts_not_stated"
-    fact, at, event_id = call.event or _implied(meeting), utc(meeting.canceled_at), text(call.uuid)
+    fact, at, event_id = word or _implied(meeting), utc(meeting.canceled_at), text(uuid)
     data = FACTS[fact](meeting, said.append)
     if at is None:
         said.append("event_time_not_stated")
@@ -65,7 +74,7 @@ def _known(receipt: Receipt, call: wire.Call, meeting: wire.Meeting, said: list[
     return Draft(
         data=data,
         parts=(fact, meeting.uuid, stamp(meeting.scheduled_at), stamp(at), delivery),
-        word=call.event,
+        word=word,
         at=at,
         event_id=event_id,
         variant=VARIANTS.get(receipt.inbound.header("user-agent") or ""),
@@ -140,24 +149,21 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
     if meeting.invitee is None:
         warn("attendees_not_stated")
     attendees = [_person(person, warn) for person in (meeting.invitee, *(meeting.participants or ())) if person]
-    told = [(a.question_label, a.question_type, kept(a.value, MASKED)) for a in meeting.answers or ()]
     kind, start = meeting.event_type, utc(meeting.scheduled_at)
     return events.Booking(
         id=meeting.uuid,
         status=status,
         provider_status=text(meeting.state),
         title=text(kind.name) if kind else None,
-        service=events.Service(slug=text(kind.slug), name=text(kind.name), duration_minutes=kind.duration)
-        if kind
-        else None,
+        service=_service(kind) if kind else None,
         start=start,
         end=reading.ending(meeting.end_date, start, kind.duration if kind else None, warn),
         utc_offset=reading.offset(meeting.scheduled_at),
         location=location,
         attendees=tuple(attendees) or None,
-        answers=None if meeting.answers is None else tuple([reading.answer(*a, ANSWERS, warn) for a in told]),
+        answers=None if meeting.answers is None else tuple([_answer(answer, warn) for answer in meeting.answers]),
         notes=text(meeting.notes),
-        payment=likely.payment(meeting.payment),
+        payment=likely.payment(meeting.payment) if meeting.payment else None,
     )
 
 
@@ -173,3 +179,11 @@ def _person(person: wire.Person, warn: Warn) -> events.Person:
         timezone=timezone,
         locale=text(person.locale),
     )
+
+
+def _service(kind: wire.EventType) -> events.Service:
+    return events.Service(slug=text(kind.slug), name=text(kind.name), duration_minutes=kind.duration)
+
+
+def _answer(told: wire.Answer, warn: Warn) -> events.Answer:
+    return reading.answer(told.question_label, told.question_type, kept(told.value, MASKED), ANSWERS, warn)
