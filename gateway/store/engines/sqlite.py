@@ -22,7 +22,7 @@ from gateway.store.engines.sqlite_file import FILE, connect, connect_reader, exa
 from gateway.store.engines.sqlite_tx import SqliteTx
 
 READERS = 3
-CHECKPOINT_EVERY = 0.075
+CHECKPOINT_EVERY = 0.05
 """Seconds between checkpoints while there is work."""
 WAL_LIMIT = 64 << 20
 RESERVE = 16 << 20
