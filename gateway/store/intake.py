@@ -1,7 +1,9 @@
 """What comes in: receipts, their events, the deliveries that follow. One transaction, however many callers share it."""
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import itemgetter
+from typing import Any
 
 from msgspec import Struct
 
@@ -48,10 +50,13 @@ class Intake:
             self._write(tx, sieve)
         return [answers[place] for place in range(len(calls))]
 
-    def take(self, tx: Tx, makes: Sequence[Make]) -> list[Accepted | Exception]:
-        """Accept calls that are made into rows here, one after the other, when their turn to be written has come."""
-        made = [make() for make in makes]
-        return self.accept(tx, [Call(receipt.digest, receipt.connection, receipt, events) for receipt, events in made])
+    def take(self, tx: Tx, items: Sequence[tuple[Make[Any], Any]]) -> list[Accepted | Exception]:
+        """Accept calls that are made into rows here, all at once, when their turn to be written has come."""
+        calls: list[Call] = []
+        for make, group in groupby(items, key=itemgetter(0)):
+            made = make([item for _, item in group])
+            calls += [Call(receipt.digest, receipt.connection, receipt, events) for receipt, events in made]
+        return self.accept(tx, calls)
 
     def fail_again(self, tx: Tx, items: Sequence[tuple[bytes, str]]) -> list[bool]:
         """Keep the newest reason of a receipt that still was not understood."""

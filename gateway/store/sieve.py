@@ -1,6 +1,7 @@
 """Tell new from known, before anything is written: what becomes of each call, and which of its events are new."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -16,8 +17,9 @@ FLOOD_BYTES = 256 << 20
 _sql = load("receipts")
 
 
-Make = Callable[[], tuple[NewReceipt, Sequence[NewEvent]]]
-"""Turns a call into what is kept of it. Runs on the writer's thread, and again when a commit is redone."""
+Item = TypeVar("Item")
+Make = Callable[[Sequence[Item]], Sequence[tuple[NewReceipt, Sequence[NewEvent]]]]
+"""Turns calls into what is kept of them. Runs on the writer's thread, and again when a commit is redone."""
 
 
 class Call(Struct, frozen=True, gc=False):

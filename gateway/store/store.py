@@ -40,7 +40,7 @@ from gateway.store.model import (
 )
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
 from gateway.store.routes import Routes
-from gateway.store.sieve import Call, Make
+from gateway.store.sieve import Call, Item, Make
 
 SLICE = 500
 """Rows of a large job in one transaction, so that nobody waits long behind it."""
@@ -114,13 +114,13 @@ class Store:
         """Keep one call with what it means: numbered, planned for delivery, and on disk when this returns."""
         return await self._engine.write(self._intake.accept, Call(receipt.digest, receipt.connection, receipt, events))
 
-    def take(self, make: Make) -> Awaitable[Accepted]:
+    def take(self, make: Make[Item], item: Item) -> Awaitable[Accepted]:
         """Do the same for a call that `make` first turns into rows.
 
         It is called on the writer's thread, for all calls of a commit in one go: a translation that follows another
         one costs two thirds of what it costs between two requests, and the event loop is free meanwhile.
         """
-        return self._engine.write(self._intake.take, make)
+        return self._engine.write(self._intake.take, (make, item))
 
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted:
         """Turn a receipt that waited into events; "duplicate" when it waits no more."""
