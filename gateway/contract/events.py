@@ -408,6 +408,11 @@ class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
     warnings: tuple[str, ...] = ()
     extensions: dict[str, AnyValue] = {}
 
+    @property
+    def type(self) -> str:
+        """Name the type as on the wire, such as `booking.scheduled`."""
+        return str(self.__struct_config__.tag)
+
     rank: ClassVar[int] = 0
     """Breaks a tie between two events of one booking with the same stamp: what ends a booking comes last."""
 

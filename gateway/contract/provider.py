@@ -278,11 +278,16 @@ def _without_values(message: str) -> str:
 
 
 def parsed(inbound: Inbound) -> object:
-    """Decode a body once, without a promise of shape: JSON, the fields of a form as a dict, or None."""
+    """Decode a body once, without a promise of shape: JSON, the fields of a form as a dict, or None.
+
+    What is JSON is JSON whatever its content-type says: whoever forges a call chooses that freely.
+    """
     try:
-        if (inbound.header("content-type") or "").startswith("application/x-www-form-urlencoded"):
-            return form(inbound.body)
         return decode(inbound.body, object)
+    except NotUnderstood:
+        stated = (inbound.header("content-type") or "").lower()
+    try:
+        return form(inbound.body) if stated.startswith("application/x-www-form-urlencoded") else None
     except NotUnderstood:
         return None
 

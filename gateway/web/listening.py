@@ -22,6 +22,10 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
         listening = socket.socket(family, kind, protocol)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
+    except socket.gaierror:
+        raise ConfigurationError(
+            f"cannot listen on {host}: no such address. Set {setting} to one of this machine."
+        ) from None
     except OSError as error:
         raise ConfigurationError(
             f"cannot listen on {host}:{port}: {error.strerror or error}. Set {setting} to another address."

@@ -99,7 +99,10 @@ def _announce(settings: Settings, services: Services, url: str) -> None:
 
 
 def _admin_key_place(settings: Settings) -> str:
-    return "as set in GATEWAY_ADMIN_KEY" if settings.admin_key else str(settings.data_dir / ADMIN_KEY_FILE)
+    if settings.admin_key:
+        return "as set in GATEWAY_ADMIN_KEY"
+    file = settings.data_dir / ADMIN_KEY_FILE
+    return str(file) if file.exists() else f"the one used before; {file} is not there (GATEWAY_ADMIN_KEY sets another)"
 
 
 # --- listening -----------------------------------------------------------------------------------------------------
@@ -113,7 +116,7 @@ class _Sockets:
 
     @classmethod
     def bind(cls, settings: Settings) -> "_Sockets":
-        main = bind(settings.host, settings.port, "GATEWAY_PORT")
+        main = bind(settings.host, settings.port, "GATEWAY_HOST and GATEWAY_PORT")
         public = None
         if settings.public_listen:
             host, _, port = settings.public_listen.rpartition(":")

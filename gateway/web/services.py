@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+
+import structlog
 
 from gateway.config import Settings
 from gateway.contract.provider import Provider
@@ -11,18 +13,27 @@ from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
 
+_log = structlog.get_logger(__name__)
+_SAY_AGAIN = timedelta(minutes=1)
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
 
 class Refusals:
     """Count refused calls by connection, since the start. They leave no row, so that nobody can fill the disk."""
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[int, datetime]] = {}
+        self._said: dict[str, datetime] = {}
 
     def add(self, connections: tuple[str, ...]) -> None:
-        """Count one refused call for each connection that it may have pretended to be."""
+        """Count one refused call for each connection that it may have pretended to be; say so once a minute."""
         now = datetime.now(UTC)
         for connection in connections:
-            self._counts[connection] = (self._counts.get(connection, (0, now))[0] + 1, now)
+            count = self._counts.get(connection, (0, now))[0] + 1
+            self._counts[connection] = (count, now)
+            if now - self._said.get(connection, _NEVER) >= _SAY_AGAIN:
+                self._said[connection] = now
+                _log.warning("calls_refused", connection=connection, since_start=count, reason="signature")
 
     def of(self, connection: str) -> tuple[int, datetime | None]:
         """Say how often calls were refused, and when the last one was (UTC)."""

@@ -27,7 +27,7 @@ ADMIN_KEY_ID = "key_admin"
 async def running(settings: Settings, public_url: str) -> AsyncIterator[Services]:
     """Make the parts of a gateway, run its loops, and take it down in the opposite order."""
     providers = load_providers()
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    sealing.make_private_dir(settings.data_dir)
     if settings.secret_keys is None and Store.exists(settings.data_dir) and not sealing.has_keys(settings.data_dir):
         raise ConfigurationError(
             f"{settings.data_dir} holds a database, but not the {sealing.KEY_FILE} that it is sealed with: "

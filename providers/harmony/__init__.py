@@ -61,7 +61,8 @@ class Harmony(Provider):
         told = _flat(keys(body))
         event, name = told.get("event"), _name(told, inbound)
         foreign = "webhookType" in told or (isinstance(event, str) and not DOTTED.fullmatch(event))
-        return not foreign and name is not None and DOTTED.fullmatch(name) is not None
+        shape = DOTTED.fullmatch(name or "")
+        return not foreign and shape is not None and shape[1].lower() not in wire.SCHEDULING
 
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
         inbound = receipt.inbound

@@ -21,3 +21,6 @@ LINK = ("url", "link", "share_url", "shareUrl")
 STARTED = ("started_at", "startedAt", "start_time", "startTime", "start")
 ENDED = ("ended_at", "endedAt", "end_time", "endTime", "end")
 PARTICIPANTS = ("participants", "attendees", "speakers")
+
+# Harmony is not a scheduler: `booking.created` and the like are a scheduler's words, and not theirs to claim.
+SCHEDULING = frozenset({"appointment", "booking", "event", "invitee", "reservation", "schedule", "slot"})

@@ -108,3 +108,10 @@ def test_an_answer_that_cannot_be_read_is_an_outage() -> None:
     assert judge(201, None, b'{"word":"a"}').read(Shape) == Shape("a")
     with pytest.raises(ApiUnavailable):
         Answer(200, b"<html></html>").read(Shape)
+
+
+def test_what_is_json_is_json_whatever_its_content_type_says() -> None:
+    """A forger chooses the header: it must not hide whose body it is."""
+    assert parsed(inbound(b'{"event": "made"}', *FORM)) == {"event": "made"}
+    assert parsed(inbound(b"event=made", *FORM)) == {"event": "made"}
+    assert parsed(inbound(b"event=made")) is None

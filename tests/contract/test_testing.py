@@ -362,3 +362,26 @@ def test_a_story_that_is_not_understood_is_found() -> None:
     tests = type("TestPlanted", (SimulatorSuite,), {"provider": Deaf(), "simulation": Simulation})()
     with pytest.raises(AssertionError):
         tests.test_the_story_is_understood_as_it_says()
+
+
+def test_one_class_may_inherit_several_suites() -> None:
+    """Each adds its own parameters, whichever comes first."""
+
+    class Both(TranslationSuite, SignedSuite):
+        provider = Good()
+        folder = Path(__file__).parent / "invented"
+        vectors = (Vector(body=b"{}", secret="a-secret", headers={}),)
+
+        def payloads(self) -> list[Path]:
+            return [Path("one.json")]
+
+    class Metafunc:
+        fixturenames = ("payload", "vector")
+        given: ClassVar[list[str]] = []
+
+        def parametrize(self, name: str, values: object, ids: object) -> None:
+            self.given.append(name)
+
+    asked = Metafunc()
+    Both().pytest_generate_tests(asked)  # type: ignore[arg-type]  # -- what pytest gives, as far as it is used
+    assert sorted(asked.given) == ["payload", "vector"]

@@ -105,6 +105,17 @@ def test_a_lost_key_file_is_never_replaced_by_a_new_one(gateway: Gateway) -> Non
     assert gateway.start().call("GET", "/v1/providers")["items"]
 
 
+@pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere"])
+def test_a_directory_that_cannot_be_used_is_one_line(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").touch()
+    gateway = Gateway(tmp_path / "log", {"GATEWAY_DATA_DIR": str(tmp_path / place)})
+    with pytest.raises(RuntimeError, match=r"GATEWAY_DATA_DIR: .* cannot be made") as told:
+        gateway.start()
+    assert "Traceback" not in str(told.value)
+    assert gateway.process is not None
+    assert gateway.process.wait(10) == 1
+
+
 def test_the_public_listener_serves_providers_and_nothing_else(gateway: Gateway) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -125,6 +125,25 @@ async def test_a_signed_connection_beside_an_unsigned_one_takes_no_unsigned_call
     assert (await call(url, json.dumps(MADE).encode())).json()["status"] == "accepted"
 
 
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain", "multipart/form-data", ""])
+async def test_a_forger_gains_nothing_by_another_content_type(gateway: Gateway, kind: str) -> None:
+    url = (await gateway.connect("signing", signing_secret="a good secret"))["inbound_url"]
+    assert (await gateway.connect())["inbound_url"] == url, "one URL with an unsigned provider"
+    problem(await call(url, b'{"from": "signing"}', **{"content-type": kind}), 401)
+    assert await rows(gateway) == (0, 0)
+
+
+async def test_refused_calls_are_said_once_a_minute_and_not_more(
+    gateway: Gateway, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = await gateway.connect("signing", signing_secret="a good secret")
+    for _ in range(20):
+        problem(await call(made["inbound_url"], b"{}"), 401)
+    said = capsys.readouterr().out
+    assert said.count("calls_refused") == 1
+    assert made["id"] in said
+
+
 async def test_other_methods_are_answered_without_reading_a_body(gateway: Gateway) -> None:
     url = (await gateway.connect())["inbound_url"]
     for method in ("GET", "HEAD"):

@@ -33,6 +33,7 @@ class SignedSuite(Suite):
     vectors: ClassVar[Sequence[Vector]]
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        super().pytest_generate_tests(metafunc)
         if "vector" in metafunc.fixturenames:
             metafunc.parametrize("vector", self.vectors, ids=range(len(self.vectors)))
 

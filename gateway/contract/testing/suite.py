@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 import msgspec
+import pytest
 
 from gateway.contract.provider import Account, Inbound, Provider, Receipt
 from gateway.contract.testing.probing import CANARY
@@ -18,6 +19,9 @@ class Suite:
     provider: ClassVar[Provider]
     settings: ClassVar[Mapping[str, Any]] = {}
     webhook_ids: ClassVar[frozenset[str]] = frozenset()
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """End the chain: each suite adds its own parameters, so that one class may inherit several."""
 
     def account(self) -> Account:
         settings = msgspec.convert(self.settings, self.provider.settings)

@@ -42,6 +42,7 @@ class TranslationSuite(Suite):
     """Paths in payloads that are dropped on purpose: `data.pretty_*`, `data.answers.*.position`; all else counts."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        super().pytest_generate_tests(metafunc)
         if "payload" in metafunc.fixturenames:
             metafunc.parametrize("payload", self.payloads(), ids=[file.stem for file in self.payloads()])
 

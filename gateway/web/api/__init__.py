@@ -34,4 +34,4 @@ def api_router() -> Router:
         # answers hold secrets that are shown once, and bytes that others chose
         response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
-    return Router("/", route_handlers=[v1, docs.openapi_json, docs.docs])
+    return Router("/", route_handlers=[v1, docs.openapi_json, docs.schemas, docs.docs])

@@ -63,7 +63,7 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     limit: Limit = 50
 
 
-class RetryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetryDeliveries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries to try again. `since` and `until`: between which times they were planned."""
 
     destination: str | None = None
@@ -110,10 +110,10 @@ async def retry_delivery(request: Asker, delivery_id: Id) -> DeliveryWithAttempt
 
 
 @post("/deliveries/retry", status_code=202, **call("events:replay"))
-async def retry_deliveries(request: Asker, given: NamedDependency[RetryFilter | None]) -> Retried:
+async def retry_deliveries(request: Asker, given: NamedDependency[RetryDeliveries | None]) -> Retried:
     """Try dead deliveries again, all or by filter."""
     services = wired(request)
-    which = given or RetryFilter()
+    which = given or RetryDeliveries()
     retried = await services.store.retry(
         destination=which.destination,
         status=which.status,

@@ -7,7 +7,11 @@ from typing import Any
 
 from litestar import Request, Response, get
 
+from gateway.contract.events import EVENT_TYPES, SCHEMA_VERSION
+from gateway.contract.schema import json_schema, json_schema_of_all
 from gateway.web.api.openapi import Json, document
+from gateway.web.api.reading import Id
+from gateway.web.problems import missing
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 STYLE = """
@@ -25,6 +29,17 @@ def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Serve the OpenAPI document."""
     body = json.dumps(document(request.app)).encode()
     return Response(body, media_type="application/json")
+
+
+@get("/schemas/{version:str}/{name:str}", media_type="application/schema+json", sync_to_thread=False)
+def schemas(version: Id, name: Id) -> Response[bytes]:
+    """Serve the JSON Schema of one event type, such as `/schemas/1.0/booking.scheduled.json`, or of any (`event`)."""
+    event_type = name.removesuffix(".json")
+    known = version == SCHEMA_VERSION and name.endswith(".json") and event_type in (*EVENT_TYPES, "event")
+    if not known:
+        raise missing("schema")
+    schema = json_schema_of_all() if event_type == "event" else json_schema(event_type)
+    return Response(json.dumps(schema).encode(), media_type="application/schema+json")
 
 
 @get("/docs", media_type="text/html", sync_to_thread=False)
@@ -51,7 +66,8 @@ def page(described: Json) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{STYLE}</style>'
         f'<h1>{title}</h1><p>For programs: <a href="/openapi.json">/openapi.json</a>. Every call needs '
-        "<code>Authorization: Bearer KEY</code>. Errors are <code>application/problem+json</code>.</p>"
+        "<code>Authorization: Bearer KEY</code>. Errors are <code>application/problem+json</code>. Events look like "
+        f'<a href="/schemas/{SCHEMA_VERSION}/event.json">/schemas/{SCHEMA_VERSION}/event.json</a>.</p>'
         f"<p>{contents}</p>"
         f'{body}<h2 id="shapes">Shapes</h2>{_shapes(described["components"]["schemas"])}</html>'
     )

@@ -37,7 +37,7 @@ class QuarantineFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit: Limit = 50
 
 
-class RetryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RetryQuarantine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which calls to try again; all when nothing is stated."""
 
     connection: str | None = None
@@ -97,7 +97,7 @@ async def retry_quarantined(request: Asker, receipt_id: Id) -> Outcome:
 
 
 @post("/quarantine/retry", status_code=200, **call("events:replay"))
-async def retry_quarantine(request: Asker, given: NamedDependency[RetryFilter | None]) -> Outcomes:
+async def retry_quarantine(request: Asker, given: NamedDependency[RetryQuarantine | None]) -> Outcomes:
     """Run the plugins again over all calls in quarantine, or those of one connection."""
     services = wired(request)
     connection, after = given.connection if given else None, None

@@ -139,3 +139,10 @@ def test_what_is_no_object_is_not_understood(body: bytes) -> None:
     if not isinstance(parsed(inbound(body)), dict):
         with pytest.raises(NotUnderstood):
             draft(body)
+
+
+@pytest.mark.parametrize("word", ["booking.created", "appointment.cancelled", "Invitee.created", "event.scheduled"])
+def test_a_schedulers_words_are_not_claimed(word: str) -> None:
+    """Harmony has no bookings: on the shared URL such a call is somebody else's, or nobody's."""
+    assert not recognised({"event": word, "data": {"id": "1"}})
+    assert draft({"event": word, "data": {"id": "1"}}).word == word, "on an URL of its own it still is Harmony's"

@@ -7,6 +7,7 @@ import httpx
 import msgspec
 import pytest
 
+from gateway.contract.events import EVENT_TYPES
 from gateway.web.api.openapi import document
 from gateway.web.app import create_site
 from tests.web.conftest import Gateway
@@ -89,3 +90,14 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(gateway: Gateway
 
 async def test_the_document_is_the_same_each_time(gateway: Gateway) -> None:
     assert document(create_site(gateway.services)) == document(create_site(gateway.services))
+
+
+async def test_the_schema_of_each_event_type_is_served_to_anybody(gateway: Gateway) -> None:
+    async with httpx.AsyncClient(base_url=gateway.url, trust_env=False) as anybody:
+        for name in (*EVENT_TYPES, "event"):
+            answer = await anybody.get(f"/schemas/1.0/{name}.json")
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == "application/schema+json"
+            assert answer.json()["$id"] == f"/schemas/1.0/{name}.json"
+        for wrong in ("1.0/nothing.json", "0.9/event.json", "1.0/event", "1.0/.json"):
+            assert (await anybody.get(f"/schemas/{wrong}")).status_code == 404
