@@ -242,7 +242,7 @@ class Registrar:
             label=f"booking-webhook-gateway {connection.id}",
         )
         http = self._egress.provider(api.base_url(settings), api.headers(credentials))
-        return Remote(provider.title, api, http, wanted, connection)
+        return Remote(provider.title, rules.address_settings(provider), api, http, wanted, connection)
 
     async def _find(self, connection_id: str) -> Connection | None:
         return next((c for c in await self._store.connections() if c.id == connection_id), None)

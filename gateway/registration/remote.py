@@ -18,6 +18,9 @@ from gateway.store.model import Connection
 
 T = TypeVar("T")
 
+NO_ANSWER = "no answer"
+"""How the words of an error begin when the provider said nothing at all."""
+
 SHORTEST = 6
 """Characters of a credential that is taken out of a provider's words; a shorter one may be part of any word."""
 
@@ -25,7 +28,7 @@ ADVICE: Mapping[type[ProviderApiError], str] = {
     CredentialRefused: "Check `credentials`: the key may be mistyped, expired, or not allowed to manage webhooks.",
     WebhookLimit: "Delete a webhook there that is not needed any more, then connect again.",
     ApiRefused: "Check `settings`, and that GATEWAY_PUBLIC_URL is an address the provider can call.",
-    ApiUnavailable: "Try again later; if it stays so, check `settings.site` and `settings.base_url`.",
+    ApiUnavailable: "Try again later",
 }
 """What the operator can do about a provider's refusal."""
 
@@ -38,9 +41,13 @@ class Door(Protocol):
 
 
 class Remote(Struct, frozen=True):
-    """The API of one connection's provider, logged in, and the webhook that should be there."""
+    """The API of one connection's provider, logged in, and the webhook that should be there.
+
+    `address`: the settings that say where the API is.
+    """
 
     title: str
+    address: tuple[str, ...]
     api: WebhookApi
     http: Http
     wanted: Wanted
@@ -65,10 +72,22 @@ class Remote(Struct, frozen=True):
 
     def explain(self, error: ProviderApiError, outcome: str = "") -> ProviderApiError:
         """Make the error that the operator reads: the provider's words, what became of it, what to do."""
-        advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), "")
-        parts = (f"{self.title} answered: {self._without_secrets(error.words)}.", outcome, advice)
+        parts = (self._said(error), outcome, self._advice(error))
         words = " ".join(part for part in parts if part)
         return type(error)(words, status=error.status, retry_after=error.retry_after)
+
+    def _said(self, error: ProviderApiError) -> str:
+        words = self._without_secrets(error.words)
+        if not error.status and words.startswith(NO_ANSWER):
+            return f"{self.title} could not be reached: {words.removeprefix(NO_ANSWER).lstrip(': ')}."
+        return f"{self.title} answered: {words}."
+
+    def _advice(self, error: ProviderApiError) -> str:
+        advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), "")
+        if not isinstance(error, ApiUnavailable):
+            return advice
+        given = " and ".join(f"`--set {name}=...`" for name in self.address)
+        return f"{advice}; if it stays so, check {given}." if given else f"{advice}."
 
     def _ours(self, webhook: Webhook) -> bool:
         """Say whether a webhook is this connection's. Many may have the shared URL, made by people or for other

@@ -14,7 +14,11 @@ from msgspec.structs import asdict
 from gateway.contract.errors import GatewayError
 from gateway.contract.provider import Api, ByHand, Provider, Settings, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned, usable
+from gateway.registration.possible import possible
 from gateway.store.model import Connection
+
+PATTERNS: Mapping[str, str] = {"^https?://": "write an http or https URL"}
+"""What a pattern asks for, in words."""
 
 SECRET_LENGTH = 8
 """The fewest characters a signing secret may have."""
@@ -33,15 +37,20 @@ class Invalid(GatewayError):
         self.message = message
 
     @classmethod
-    def of(cls, error: msgspec.ValidationError, under: str = "") -> "Invalid":
-        """Read msgspec's message: the path and the names of fields are kept, values that it quotes are not."""
+    def of(cls, error: msgspec.ValidationError, kind: Any, under: str = "") -> "Invalid":
+        """Read msgspec's message: the path and the names of fields are kept, values that it quotes are not.
+
+        `kind`: the type that was asked for, which knows the values that are possible at the path.
+        """
         text, _, where = str(error).partition(" - at ")
         path = where.rpartition("`$")[2].strip(".`")
         named = re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", text, re.DOTALL)
         if named:
             text = "required" if named[1].startswith("missing") else "no such field"
         if text.startswith("Invalid enum value"):
-            text = "not one of the values that are possible here"
+            text = f"not one of {', '.join(possible(kind, path)) or 'the values that are possible here'}"
+        pattern = re.fullmatch(r"Expected `str` matching regex '(.*)'", text)
+        text = PATTERNS.get(pattern[1], text) if pattern else text
         parts = (under, path, named[2] if named else "")
         return cls(".".join(part for part in parts if part).replace(".[", "["), text)
 
@@ -77,7 +86,7 @@ def converted(given: Mapping[str, Any], kind: type[S], under: str) -> S:
     try:
         return msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
-        raise Invalid.of(error, under) from None
+        raise Invalid.of(error, kind, under) from None
 
 
 def login_headers(api: Api, credentials: Struct) -> Mapping[str, str]:
@@ -165,6 +174,11 @@ def secret_missing(provider: Provider) -> Invalid:
 def address_field(settings: Settings) -> str:
     """Name the setting that says where the provider's API is."""
     return "settings.base_url" if getattr(settings, "base_url", None) else "settings"
+
+
+def address_settings(provider: Provider) -> tuple[str, ...]:
+    """Name the settings of a provider that say where its API is."""
+    return tuple(name for name in ("site", "base_url") if name in provider.settings.__struct_fields__)
 
 
 def needs_own_url(new: Connection, scheme: Hmac | Unsigned, others: Sequence[Connection]) -> bool:

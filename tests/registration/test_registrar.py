@@ -134,7 +134,7 @@ async def test_a_request_that_is_wrong_names_the_field_and_leaves_nothing(
         (full(), "Delete a webhook there"),
         (ApiRefused("url: not a URL", status=422), "GATEWAY_PUBLIC_URL"),
         (ApiUnavailable("slow down", status=429, retry_after=7), "later"),
-        (ApiUnavailable("no answer: refused", reached=False), "settings.base_url"),
+        (ApiUnavailable("no answer: refused", reached=False), "check `--set base_url=...`."),
     ],
 )
 async def test_a_refusal_is_told_in_the_providers_words_and_leaves_nothing(
@@ -143,8 +143,9 @@ async def test_a_refusal_is_told_in_the_providers_words_and_leaves_nothing(
     desk.office.fails["create"] = [refusal]
     with pytest.raises(type(refusal)) as told:
         await desk.connect("signing")
-    assert refusal.words in told.value.words
-    assert "Signing Inc." in told.value.words
+    assert refusal.words.removeprefix("no answer: ") in told.value.words
+    assert told.value.words.startswith(f"Signing Inc. {'answered' if refusal.status else 'could not be reached'}: ")
+    assert "site=" not in told.value.words, "this provider has no such setting"
     assert advice in told.value.words
     assert told.value.retry_after == refusal.retry_after
     assert await desk.rows() == []

@@ -2,19 +2,21 @@
 
 from datetime import UTC, datetime
 from itertools import product
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from msgspec import UNSET
+from msgspec import UNSET, Struct, UnsetType
 
 from gateway.contract.provider import Account, Inbound, Settings
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.pipeline.receive import Candidate, Inbox, Received, receive
 from gateway.registration import rules
+from gateway.registration.possible import possible
 from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
 from gateway.store.model import Connection
+from providers.harmonizely.api import SiteSettings
 from tests.registration.vendors import Key, Office, Pasted, Plain, Signing
 
 HEX = {"header": "x-sig", "encoding": "hex", "key": "hex"}
@@ -50,6 +52,35 @@ def test_a_value_that_is_not_in_a_list_of_words_is_not_repeated() -> None:
         )
     assert refused.value.field == "settings.signature.encoding"
     assert "hunter2" not in str(refused.value)
+    assert refused.value.message == "not one of base64, hex"
+
+
+@pytest.mark.parametrize(
+    ("given_", "said"),
+    [
+        ({"site": "acme"}, "settings.site: not one of harmonizely, simplymeet"),
+        ({"site": "acme", "base_url": None}, "settings.site: not one of harmonizely, simplymeet"),
+        ({"base_url": "api.acme.example"}, "settings.base_url: write an http or https URL"),
+    ],
+)
+def test_a_wrong_setting_is_told_with_what_is_possible(given_: dict[str, Any], said: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        rules.converted(given_, SiteSettings, "settings")
+    assert str(refused.value) == said
+
+
+class Several(Struct):
+    words: list[Literal["a", "b"]] | UnsetType = UNSET
+    inner: "Several | None" = None
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [("words[0]", ["a", "b"]), ("words[...]", ["a", "b"]), ("inner.inner.words[3]", ["a", "b"]), ("inner", []),
+     ("words", []), ("nowhere.words[0]", []), ("", [])],
+)  # fmt: skip
+def test_the_possible_words_are_found_at_their_path(path: str, words: list[str]) -> None:
+    assert possible(Several, path) == words
 
 
 @pytest.mark.parametrize("key", ["two\r\nlines", "schlüssel", "\x00"])

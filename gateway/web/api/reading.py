@@ -47,7 +47,7 @@ async def given(request: Asker) -> Any:
     try:
         return msgspec.json.decode(body, type=kind.annotation)
     except msgspec.ValidationError as error:
-        raise Invalid.of(error) from None
+        raise Invalid.of(error, kind.annotation) from None
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise Invalid("", "The body is not JSON.") from None
     except RecursionError:
@@ -61,7 +61,7 @@ async def asked(request: Asker) -> Any:
     try:
         return msgspec.convert(_query(request.scope["query_string"], lists), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid.of(error) from None
+        raise Invalid.of(error, kind) from None
 
 
 async def no_stray_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
