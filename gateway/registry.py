@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 
 from gateway.contract.errors import ConfigurationError
 from gateway.contract.provider import Provider
@@ -12,6 +13,10 @@ from providers import PROVIDERS
 
 GROUP = "gateway.providers"
 NAME = re.compile(r"[a-z0-9]+")
+
+
+class NoSimulator(ConfigurationError):
+    """Say that a plugin brings no simulator, which none has to."""
 
 
 def load_providers() -> dict[str, Provider]:
@@ -32,10 +37,12 @@ def load_providers() -> dict[str, Provider]:
 def load_simulator(provider: Provider) -> type[Simulator]:
     """Find the class `Simulation` in the module `simulator` beside a plugin.
 
-    Raises ConfigurationError when the plugin has none.
+    Raises NoSimulator when there is no such module, ConfigurationError when it cannot be used.
     """
     module = import_module(type(provider).__module__)
     package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
+    if not package or find_spec(f"{package}.simulator") is None:
+        raise NoSimulator(f"{provider.name}: no class Simulation in a module `simulator` beside {module.__name__}")
     try:
         simulation = import_module(f"{package}.simulator").Simulation
     except (ImportError, AttributeError) as error:

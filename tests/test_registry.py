@@ -8,7 +8,7 @@ import pytest
 
 from gateway.contract.errors import ConfigurationError
 from gateway.contract.provider import Provider
-from gateway.registry import load_providers, load_simulator
+from gateway.registry import NoSimulator, load_providers, load_simulator
 from providers import PROVIDERS
 
 PLUGIN = """
@@ -125,6 +125,20 @@ def test_a_plugin_without_a_simulator_says_so(install: Install, simulator: str |
     install("x = aplugin:Plugin", __init__=PLUGIN.format(name="aplugin"), **modules)
     with pytest.raises(ConfigurationError, match=r"aplugin: .*Simulation"):
         load_simulator(load_providers()["aplugin"])
+
+
+def test_a_plugin_that_brings_no_simulator_is_told_from_one_whose_simulator_is_broken(install: Install) -> None:
+    install("x = aplugin:Plugin", __init__=PLUGIN.format(name="aplugin"), simulator="import no_such_module_anywhere")
+    with pytest.raises(ConfigurationError) as broken:
+        load_simulator(load_providers()["aplugin"])
+    assert not isinstance(broken.value, NoSimulator)
+
+
+def test_a_plugin_in_one_file_has_no_simulator(install: Install, tmp_path: Path) -> None:
+    (tmp_path / "aplugin_alone.py").write_text(PLUGIN.format(name="alone"))
+    install("x = aplugin_alone:Plugin", __init__="")
+    with pytest.raises(NoSimulator, match="alone: no class Simulation"):
+        load_simulator(load_providers()["alone"])
 
 
 @pytest.mark.parametrize("provider", PROVIDERS, ids=lambda provider: provider.name)

@@ -1,21 +1,22 @@
 """What can be connected, the URL to call, and `connect` itself."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import rich_click as click
 
 from gateway.cli import show
 from gateway.cli.reach import Failed, Gateway, ListGroup, Wishes, common
-from gateway.cli.show import Column
 from gateway.cli.source import SOURCES, Sources
 from gateway.cli.source import credentials as read_credentials
 from gateway.cli.source import settings as read_settings
+from gateway.cli.table import Column
 
 ASK = "\0ask"
 """What `--signing-secret` without a SOURCE is read as; no argument can contain it."""
 
 PROVIDERS = (
-    Column("PROVIDER", "name", whole=True),
+    Column("PROVIDER", "name", fold="never"),
     Column("TITLE", "title"),
     Column("SIGNED", "signature"),
     Column("WEBHOOKS", "webhooks"),
@@ -41,7 +42,9 @@ def url() -> None:
 def show_url(wishes: Wishes) -> None:
     """Show the one inbound URL."""
     with wishes.gateway() as gateway:
-        wishes.answer(gateway.get("/v1/url"), lambda answer: show.say(show.clean(answer["inbound_url"])))
+        wishes.answer(
+            gateway.get("/v1/url", holds="inbound_url"), lambda answer: show.say(show.clean(answer["inbound_url"]))
+        )
 
 
 @click.command("providers")
@@ -50,13 +53,13 @@ def show_url(wishes: Wishes) -> None:
 def providers(wishes: Wishes) -> None:
     """List the providers that can be connected."""
     with wishes.gateway() as gateway:
-        page = gateway.get("/v1/providers")
+        page = gateway.page("/v1/providers")
     wishes.answer(page, _print_providers)
 
 
 def _print_providers(page: Any) -> None:
     items = [{**one, "needs": [_field(field) for field in one.get("credentials", [])] or None} for one in page["items"]]
-    show.console().print(show.table(PROVIDERS, items))
+    show.print_table(PROVIDERS, items)
 
 
 def _field(field: dict[str, Any]) -> str:
@@ -111,12 +114,14 @@ def connect(
     with wishes.gateway() as gateway:
         if not no_register and Sources.can_ask():
             _ask_for_missing(gateway, provider, body["credentials"], sources)
-        wishes.answer(_connected(gateway, body), _print_connected)
+        connection = _connected(gateway, body)
+        why = None if wishes.as_json or own_url else _why_own_url(gateway, connection, unsigned=unsigned)
+    wishes.answer(connection, lambda answer: _print_connected(answer, why))
 
 
 def _connected(gateway: Gateway, body: dict[str, Any]) -> Any:
     try:
-        return gateway.post("/v1/connections", body)
+        return gateway.post("/v1/connections", body, holds="inbound_url")
     except Failed as refusal:
         option = {"credentials": "--credential NAME=SOURCE", "settings": "--set NAME=VALUE"}
         given = option.get(str(refusal).partition(".")[0]) if "required" in str(refusal) else None
@@ -124,17 +129,32 @@ def _connected(gateway: Gateway, body: dict[str, Any]) -> Any:
 
 
 def _ask_for_missing(gateway: Gateway, provider: str, credentials: dict[str, str], sources: Sources) -> None:
-    known = {one["name"]: one for one in gateway.get("/v1/providers")["items"]}
+    known = {one["name"]: one for one in gateway.page("/v1/providers")["items"]}
     for field in known.get(provider, {}).get("credentials", []):
         if field["required"] and field["name"] not in credentials:
             credentials[field["name"]] = sources.ask(f"{provider} {field['name']}")
 
 
-def _print_connected(connection: Any) -> None:
+def _why_own_url(gateway: Gateway, connection: Mapping[str, Any], *, unsigned: bool) -> str | None:
+    """Say why a connection got a URL of its own though nobody asked for it; None when it has the shared one."""
+    try:
+        shared = gateway.get("/v1/url", holds="inbound_url")["inbound_url"]
+    except Failed:  # the connection is made all the same: what cannot be looked up is left unsaid
+        return None
+    if connection["inbound_url"] == shared:
+        return None
+    if unsigned:
+        return "of its own: its provider could sign, so unsigned calls prove themselves by this URL alone"
+    return "of its own: without signatures, its calls look like those of another connection"
+
+
+def _print_connected(connection: Any, why_own_url: str | None) -> None:
     show.say(f"Connected {show.clean(connection['name'])} ({show.clean(connection['provider'])}).")
     show.say(f"  id           {show.clean(connection['id'])}")
     show.say(f"  status       {show.clean(connection['status'])}")
     show.say(f"  inbound URL  {show.clean(connection['inbound_url'])}")
+    if why_own_url:
+        show.say(f"               ({why_own_url})")
     if connection.get("remote"):
         show.say(f"  webhook      {show.clean(connection['remote']['id'])}, made at the provider")
     if connection.get("signing_secret"):

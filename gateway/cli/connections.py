@@ -6,10 +6,10 @@ import rich_click as click
 
 from gateway.cli import show
 from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
-from gateway.cli.show import Column
+from gateway.cli.table import Column
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
+    Column("ID", "id", fold="never"),
     Column("PROVIDER", "provider"),
     Column("STATUS", "status"),
     Column("NAME", "name"),
@@ -39,7 +39,15 @@ def list_connections(wishes: Wishes, /, **query: Any) -> None:
 @click.pass_obj
 def show_connection(wishes: Wishes, connection: str) -> None:
     """Show one connection."""
-    wishes.one(f"/v1/connections/{segment(connection)}")
+    wishes.one(f"/v1/connections/{segment(connection)}", _print_connection)
+
+
+def _print_connection(connection: Any) -> None:
+    """Print the steps of `instructions` as the lines that they are, below the values."""
+    steps = connection.get("instructions")
+    show.print_details({name: value for name, value in connection.items() if name != "instructions" or not steps})
+    if steps:
+        show.say(f"\n{show.clean_lines(steps)}")
 
 
 @connections.command("remove")

@@ -6,12 +6,12 @@ import rich_click as click
 
 from gateway.cli import show
 from gateway.cli.reach import Failed, ListGroup, Wishes, common, paging, segment
-from gateway.cli.show import Column
+from gateway.cli.table import Column
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
-    Column("URL", "url"),
-    Column("TYPES", "types"),
+    Column("ID", "id", fold="never"),
+    Column("URL", "url", fold="late"),
+    Column("TYPES", "types", fold="late"),
     Column("STATUS", "status"),
 )
 
@@ -52,7 +52,8 @@ def add_destination(wishes: Wishes, url: str, types: tuple[str, ...]) -> None:
     """Deliver events to URL from now on. The signing secret is shown this once."""
     patterns = [one.strip() for given in types for one in given.split(",") if one.strip()]
     with wishes.gateway() as gateway:
-        answer = gateway.post("/v1/destinations", {"url": url} | ({"types": patterns} if patterns else {}))
+        body = {"url": url} | ({"types": patterns} if patterns else {})
+        answer = gateway.post("/v1/destinations", body, holds="secret")
     wishes.answer(answer, _print_added)
 
 
@@ -103,7 +104,7 @@ def resume_destination(wishes: Wishes, destination: str) -> None:
 def rotate_secret(wishes: Wishes, destination: str) -> None:
     """Make a new signing secret; the old one keeps signing beside it for 24 hours."""
     with wishes.gateway() as gateway:
-        answer = gateway.post(f"/v1/destinations/{segment(destination)}/rotate-secret")
+        answer = gateway.post(f"/v1/destinations/{segment(destination)}/rotate-secret", holds="secret")
     wishes.answer(answer, _print_secret)
 
 
@@ -114,7 +115,7 @@ def rotate_secret(wishes: Wishes, destination: str) -> None:
 def test_destination(wishes: Wishes, destination: str) -> None:
     """Send a gateway.test event now, and say what came back; fails when it was not delivered."""
     with wishes.gateway() as gateway:
-        answer = gateway.post(f"/v1/destinations/{segment(destination)}/test")
+        answer = gateway.post(f"/v1/destinations/{segment(destination)}/test", holds="delivered")
     wishes.answer(answer, show.print_details)
     if not answer["delivered"]:
         raise Failed(f"not delivered: {answer['error'] or answer['status']}: put the consumer right and test again")

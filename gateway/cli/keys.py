@@ -6,10 +6,10 @@ import rich_click as click
 
 from gateway.cli import show
 from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
-from gateway.cli.show import Column
+from gateway.cli.table import Column
 
 COLUMNS = (
-    Column("ID", "id", whole=True),
+    Column("ID", "id", fold="never"),
     Column("NAME", "name"),
     Column("SCOPES", "scopes"),
     Column("MADE", "created_at"),
@@ -41,7 +41,7 @@ def list_keys(wishes: Wishes, /, **query: Any) -> None:
 def create_key(wishes: Wishes, scopes: tuple[str, ...]) -> None:
     """Make a key. It is shown this once."""
     with wishes.gateway() as gateway:
-        answer = gateway.post("/v1/keys", {"scopes": list(scopes)})
+        answer = gateway.post("/v1/keys", {"scopes": list(scopes)}, holds="key")
     wishes.answer(answer, _print_key)
 
 

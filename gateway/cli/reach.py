@@ -1,6 +1,7 @@
 """Where the gateway is, what may be asked of it, and what it answers."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,14 +16,15 @@ import rich_click as click
 
 from gateway import config
 from gateway.cli import show
-from gateway.cli.show import Column
 from gateway.cli.source import SOURCES, Sources
-from gateway.contract.errors import GatewayError
+from gateway.cli.table import Column
+from gateway.contract.errors import ConfigurationError, GatewayError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 URL_FILE = "gateway.url"
 ADMIN_KEY_FILE = "admin.key"
+CONFIG = "GATEWAY_CONFIG"
 
 
 class Failed(GatewayError):
@@ -36,14 +38,21 @@ class Gateway:
         self._client = client
         self._url = url
 
-    def get(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
-        """Ask for something; query values of None are left out."""
+    def get(self, path: str, query: Mapping[str, Any] | None = None, *, holds: str | None = None) -> Any:
+        """Ask for something; query values of None are left out. `holds`: a name that the answer must have."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
-        return self._call("GET", path, query=given)[1]
+        return self._holding(holds, *self._call("GET", path, query=given))
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Make something, or have something done."""
-        return self._call("POST", path, body=body)[1]
+    def page(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """Ask for one page of a list."""
+        page = self.get(path, query, holds="items")
+        if not isinstance(page["items"], list) or not all(isinstance(item, dict) for item in page["items"]):
+            raise self._no_gateway(HTTPStatus.OK)
+        return page
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None, *, holds: str | None = None) -> Any:
+        """Make something, or have something done. `holds`: a name that the answer must have."""
+        return self._holding(holds, *self._call("POST", path, body=body))
 
     def delete(self, path: str) -> bool:
         """Remove something; False when the gateway goes on with it by itself."""
@@ -59,14 +68,20 @@ class Gateway:
         except ClientError as error:
             raise Failed(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
         value = _decoded(answer.content)
-        if answer.is_success and value is not None:
+        if answer.is_success and isinstance(value, dict):
             return answer.status_code, value
-        if not isinstance(value, dict) or "title" not in value:
-            raise Failed(
-                f"{self._url} answers {answer.status_code}, but not as a gateway does: check --url or GATEWAY_URL"
-            )
+        if answer.is_success or not isinstance(value, dict) or "title" not in value:
+            raise self._no_gateway(answer.status_code)
         words = _without_secrets(str(value.get("detail") or value["title"]), body or {})
         raise Failed(words.rstrip(".") + _advice(answer.status_code, path))
+
+    def _holding(self, name: str | None, status: int, value: Any) -> Any:
+        if name is not None and name not in value:
+            raise self._no_gateway(status)
+        return value
+
+    def _no_gateway(self, status: int) -> Failed:
+        return Failed(f"{self._url} answers {status}, but not as a gateway does: check --url or GATEWAY_URL")
 
 
 def _decoded(content: bytes) -> Any:
@@ -111,7 +126,12 @@ class Wishes:
 
     def settings(self) -> config.Settings:
         """Load the settings, with `--config` in the place of GATEWAY_CONFIG. Raises ConfigurationError."""
-        return config.load(os.environ | ({"GATEWAY_CONFIG": self.config_file} if self.config_file else {}))
+        if not self.config_file:
+            return config.load(os.environ)
+        try:
+            return config.load(os.environ | {CONFIG: self.config_file})
+        except ConfigurationError as error:  # it names where the file's name is read; here that was the option
+            raise ConfigurationError(re.sub(f"^{CONFIG}:", "--config:", str(error))) from None
 
     @contextmanager
     def gateway(self) -> Iterator[Gateway]:
@@ -151,13 +171,16 @@ class Wishes:
     ) -> None:
         """Print one page of a list. For people: `empty` when there is nothing, each item `prepare`d for its row."""
         with self.gateway() as gateway:
-            page = gateway.get(path, query)
-        self.answer(page, lambda page: _page(page, columns, empty, query, prepare))
+            page = gateway.page(path, query)
+            cursor = None if self.as_json else _more(gateway, path, query, page)
+        self.answer(page, lambda page: _print_page(page, columns, empty, prepare))
+        if cursor is not None:
+            print(f"more: --after {show.clean(cursor)}", file=sys.stderr)  # noqa: T201 -- beside the output
 
-    def one(self, path: str) -> None:
+    def one(self, path: str, view: Callable[[Any], None] = show.print_details) -> None:
         """Print one thing."""
         with self.gateway() as gateway:
-            self.answer(gateway.get(path), show.print_details)
+            self.answer(gateway.get(path), view)
 
     def remove(self, path: str, done: str, going_on: str = "") -> None:
         """Remove one thing and say so: in the words of `going_on` when the gateway still works on it."""
@@ -166,21 +189,21 @@ class Wishes:
         self.answer({}, lambda _: show.say(done if finished else going_on))
 
 
-def _page(
-    page: Any,
-    columns: Sequence[Column],
-    empty: str,
-    query: Mapping[str, Any],
-    prepare: Callable[[dict[str, Any]], dict[str, Any]],
+def _print_page(
+    page: Any, columns: Sequence[Column], empty: str, prepare: Callable[[dict[str, Any]], dict[str, Any]]
 ) -> None:
-    items = [prepare(item) for item in page["items"]]
-    if not items:
+    if page["items"]:
+        show.print_table(columns, [prepare(item) for item in page["items"]])
+    else:
         show.say(empty)
-        return
-    show.console().print(show.table(columns, items))
-    # The log's cursor is there at the end too: only a full page suggests more.
-    if page.get("next") and len(items) >= int(query.get("limit") or 50):
-        print(f"more: --after {show.clean(page['next'])}", file=sys.stderr)  # noqa: T201 -- beside the output
+
+
+def _more(gateway: Gateway, path: str, query: Mapping[str, Any], page: Any) -> object:
+    """Name the cursor that leads to more; None at the end, where the log has a cursor all the same."""
+    cursor = page.get("next")
+    if cursor is None or len(page["items"]) < int(query.get("limit") or 50):
+        return None
+    return cursor if gateway.page(path, {**query, "after": cursor, "limit": 1})["items"] else None
 
 
 def _running(data_dir: Path) -> str:

@@ -1,15 +1,18 @@
-"""What people see: tables that fit 80 columns, and text in which nothing steers the terminal."""
+"""What people see: tables that fit their terminal, and text in which nothing steers it."""
 
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
-from msgspec import Struct
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
+
+from gateway.cli import table
+from gateway.cli.table import Column
 
 _STEERS = "\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
 STEERING = re.compile(f"[\x00-\x1f\x7f-\x9f{_STEERS}]")
@@ -31,12 +34,12 @@ STYLES: Mapping[str, str] = {
 """The colour of a status word; any other is plain."""
 
 
-class Column(Struct, frozen=True):
-    """One column of a table. `path` leads to the value (`origin.provider`); `whole` never breaks it over lines."""
-
-    title: str
-    path: str
-    whole: bool = False
+UNBOUNDED = 1 << 20
+"""Columns of a line that is not for a terminal: programs read it, and nothing in it is folded or cut."""
+NAMES = 32
+"""Characters that the names of one thing's values may take before its values move to the right no further."""
+ROOM = 20
+"""The fewest characters that a value is folded to."""
 
 
 def clean(value: object) -> str:
@@ -70,8 +73,14 @@ def when(value: object) -> str:
 
 
 def console() -> Console:
-    """Make a console on standard output: colours on a terminal only, no markup out of data."""
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    """Make a console on standard output: colours and a width on a terminal only, no markup out of data."""
+    width = None if sys.stdout.isatty() else UNBOUNDED
+    return Console(file=sys.stdout, width=width, highlight=False, markup=False, emoji=False)
+
+
+def _room() -> int | None:
+    """Tell how many characters a line has; None where nobody looks at it."""
+    return console().width if sys.stdout.isatty() else None
 
 
 def say(text: str = "") -> None:
@@ -85,14 +94,12 @@ def print_json(value: object) -> None:
     print(_STEERING_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: T201 -- it is the output
 
 
-def table(columns: Sequence[Column], items: Sequence[Mapping[str, Any]]) -> Table:
-    """Make a table of items of the API."""
-    grid = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        grid.add_column(column.title, no_wrap=column.whole, overflow="fold")
-    for item in items:
-        grid.add_row(*(_cell(when(at(item, column.path))) for column in columns))
-    return grid
+def print_table(columns: Sequence[Column], items: Sequence[Mapping[str, Any]]) -> None:
+    """Print items of the API as a table."""
+    rows = [[_cell(when(at(item, column.path))) for column in columns] for item in items]
+    kept = table.shown(columns, rows, _room())
+    chosen, cells = [columns[n] for n in kept], [[row[n] for n in kept] for row in rows]
+    _print(table.lines(chosen, cells, _room()))
 
 
 def _cell(text: str) -> Text:
@@ -106,19 +113,38 @@ def at(item: object, path: str) -> Any:
     return item
 
 
-def details(item: Mapping[str, Any]) -> Table:
-    """Make a table of one item: a line a value, nested ones under dotted names."""
-    grid = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    grid.add_column(style="bold", overflow="fold")
-    grid.add_column(overflow="fold")
-    for name, value in _flat(item, ""):
-        grid.add_row(Text(clean(name)), _cell(when(value)))
-    return grid
-
-
 def print_details(item: Mapping[str, Any]) -> None:
-    """Print one item."""
-    console().print(details(item))
+    """Print one item: a line a value, nested ones under dotted names. Words are whole, so that they can be copied."""
+    print_named([(clean(name), [_cell(when(value))]) for name, value in _flat(item, "")])
+
+
+def print_named(things: Sequence[tuple[str, Sequence[Text]]]) -> None:
+    """Print lines beside their names; only a terminal's are folded, and only between words."""
+    _print(_named(things, _room()))
+
+
+def _named(things: Sequence[tuple[str, Sequence[Text]]], room: int | None) -> Iterator[Text]:
+    width = min(max((cell_len(name) for name, _ in things), default=0), NAMES)
+    for name, lines in things:
+        folded = [part for line in lines for part in _folded(line, room, width + 2)] or [Text()]
+        for title, part in zip_longest([name], folded, fillvalue=""):
+            yield Text(str(title), style="bold").append(" " * (max(width - cell_len(str(title)), 0) + 2)).append(part)
+
+
+def _folded(line: Text, room: int | None, taken: int) -> list[Text]:
+    """Fold a line between words, what follows under where it begins."""
+    if room is None:
+        return [line]
+    indent = len(line.plain) - len(line.plain.lstrip())
+    parts = table.words(line[indent:], max(room - taken - indent, ROOM), "ignore") or [Text()]
+    return [Text(" " * indent).append_text(part) for part in parts]
+
+
+def _print(lines: Iterable[Text]) -> None:
+    """Print lines; one that is too long for a terminal is left to it, which loses nothing."""
+    screen = console()
+    for line in lines:
+        screen.print(line, soft_wrap=True)
 
 
 def _flat(value: object, name: str) -> Iterator[tuple[str, object]]:

@@ -6,23 +6,26 @@ import rich_click as click
 
 from gateway.cli import show
 from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
-from gateway.cli.show import Column
+from gateway.cli.table import Column
 
 EVENTS = (
-    Column("ID", "id", whole=True),
-    Column("TYPE", "type"),
+    Column("ID", "id", fold="never"),
+    Column("TYPE", "type", fold="late"),
     Column("PROVIDER", "origin.provider"),
     Column("WHEN", "timestamp"),
 )
 DELIVERIES = (
-    Column("ID", "id", whole=True),
-    Column("EVENT TYPE", "event_type"),
+    Column("ID", "id", fold="never"),
+    Column("EVENT TYPE", "event_type", fold="late"),
     Column("STATUS", "status"),
     Column("TRIES", "attempt"),
+    Column("EVENT", "event", fold="never", if_room=True),
+    Column("DESTINATION", "destination", fold="never", if_room=True),
+    Column("DUE", "due_at", if_room=True),
     Column("LAST ANSWER", "answer"),
 )
 QUARANTINE = (
-    Column("RECEIPT", "receipt", whole=True),
+    Column("RECEIPT", "receipt", fold="never"),
     Column("RECEIVED", "received_at"),
     Column("REASON", "reason"),
 )
@@ -68,8 +71,11 @@ def show_event(wishes: Wishes, event: str) -> None:
 def replay_event(wishes: Wishes, event: str) -> None:
     """Deliver an event again, to every destination that it matches: same id, same bytes."""
     with wishes.gateway() as gateway:
-        answer = gateway.post(f"/v1/events/{segment(event)}/replay", {})
-    wishes.answer(answer, lambda _: show.say(f"Replayed {show.clean(event)}: `gateway deliveries` shows it."))
+        answer = gateway.post(f"/v1/events/{segment(event)}/replay", {}, holds="deliveries")
+    name = show.clean(event)
+    nobody = f"No destination takes {name}: nothing is delivered.\n`gateway destinations` shows what each one takes."
+    done = f"Replayed {name}.\n`gateway deliveries --event {name}` shows it."
+    wishes.answer(answer, lambda answer: show.say(done if answer["deliveries"] else nobody))
 
 
 # --- deliveries ----------------------------------------------------------------------------------------------------

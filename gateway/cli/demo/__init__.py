@@ -20,8 +20,8 @@ def demo(wishes: Wishes) -> None:
     outcome = run.run(run.actors(), consumer.Consumer())
     wrongs = verdict.wrongs(outcome)
     if wishes.as_json:
-        show.print_json(programme.summary(outcome, wrongs))
+        show.print_json(programme.summary(outcome, wrongs, run.left_out()))
     else:
-        programme.tell(outcome, wrongs)
+        programme.tell(outcome, wrongs, run.left_out())
     if wrongs:
         raise Failed(f"the demo did not come out right: {'; '.join(wrongs)}")

@@ -1,10 +1,12 @@
 """The play: vendors' simulators call a real gateway, and a consumer gets what comes out."""
 
 import asyncio
+import base64
 import contextlib
+import secrets
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import zip_longest
 from pathlib import Path
@@ -15,9 +17,9 @@ from msgspec import Struct
 
 from gateway.cli.demo.consumer import Consumer, Got
 from gateway.cli.demo.stage import HOST, gateway_process, served
-from gateway.cli.reach import Gateway
+from gateway.cli.reach import Failed, Gateway
 from gateway.contract.provider import ByHand, Provider
-from gateway.contract.signatures import Hmac, sign
+from gateway.contract.signatures import Hmac, Unsigned, sign
 from gateway.contract.simulator import Call, Scene, Simulator
 from gateway.egress import gateway_client
 
@@ -26,21 +28,27 @@ T = TypeVar("T")
 DEADLINE = 30.0
 """Seconds the consumer has to get everything, after the last call was answered."""
 
+SECRET_BYTES = 32
+
 Kind = Literal["sent", "forged", "repeated"]
 
 
 @dataclass
 class Actor:
-    """One vendor: its plugin, its simulator, and what connecting it answered."""
+    """One vendor: its plugin, its simulator, what connecting it answered, and how its calls are signed then."""
 
     provider: Provider
     simulation: Simulator
     connection: str = ""
+    scheme: Hmac | Unsigned = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.scheme = self.provider.signature
 
     @property
     def signs(self) -> bool:
         """Say whether its calls prove where they come from."""
-        return isinstance(self.provider.signature, Hmac) and any(hook.secret for hook in self.simulation.hooks.values())
+        return isinstance(self.scheme, Hmac) and any(hook.secret for hook in self.simulation.hooks.values())
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -95,16 +103,38 @@ def _destination(port: int) -> dict[str, Any]:
 
 async def _connect(gateway: Gateway, actor: Actor, base_url: str) -> None:
     """Connect a vendor: through its API, or by pasting the URL into its settings where it has none."""
+    settings = actor.simulation.settings(base_url)
+    actor.scheme = _scheme(actor.provider, settings)
     body = {
         "provider": actor.provider.name,
         "name": f"{actor.provider.title} (demo)",
         "credentials": dict(actor.simulation.credentials),
-        "settings": actor.simulation.settings(base_url),
+        "settings": settings,
     }
-    connection = await _asked(gateway.post, "/v1/connections", body)
+    by_hand = isinstance(actor.provider.webhooks, ByHand)
+    secret = signing_secret(actor.scheme) if by_hand and isinstance(actor.scheme, Hmac) else None
+    connection = await _asked(gateway.post, "/v1/connections", body | ({"signing_secret": secret} if secret else {}))
     actor.connection = connection["id"]
-    if isinstance(actor.provider.webhooks, ByHand):
-        actor.simulation.paste(connection["inbound_url"])
+    if by_hand:
+        actor.simulation.paste(connection["inbound_url"], secret)
+
+
+def _scheme(provider: Provider, settings: dict[str, Any]) -> Hmac | Unsigned:
+    try:
+        return provider.scheme(msgspec.convert(settings, provider.settings))
+    except msgspec.ValidationError as error:
+        raise Failed(f"{provider.name}: its simulator's settings are not those of the plugin: {error}") from None
+
+
+def signing_secret(scheme: Hmac) -> str:
+    """Make a secret that can be read as the scheme says."""
+    match scheme.key:
+        case "text":
+            return secrets.token_urlsafe(SECRET_BYTES)
+        case "hex":
+            return secrets.token_hex(SECRET_BYTES)
+        case "base64":
+            return base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
 
 
 # --- the calls -----------------------------------------------------------------------------------------------------
@@ -155,9 +185,9 @@ async def _say(url: str, step: Step) -> Said:
 
 def _forged(actor: Actor, call: Call) -> Call:
     """Sign a call as somebody would who knows everything but the secret."""
-    assert isinstance(actor.provider.signature, Hmac)  # only a signing vendor's calls are forged
+    assert isinstance(actor.scheme, Hmac)  # only a signing vendor's calls are forged
     at = datetime.now(UTC)
-    name, value = sign(actor.provider.signature, "a-guess-at-the-secret", url=call.url, body=call.body, at=at)
+    name, value = sign(actor.scheme, signing_secret(actor.scheme), url=call.url, body=call.body, at=at)
     kept = tuple(header for header in call.headers if header[0].lower() != name)
     return Call(call.url, (*kept, (name, value)), call.body)
 

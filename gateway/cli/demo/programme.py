@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
 from gateway.cli import show
@@ -16,18 +15,18 @@ REMARK = {
 }
 
 
-def tell(outcome: Outcome, wrongs: list[str]) -> None:
+def tell(outcome: Outcome, wrongs: list[str], left_out: list[str]) -> None:
     """Print what each vendor sent, what the gateway answered, and what the consumer got."""
     by_id = {got.webhook_id: got for got in outcome.got}
-    grid = Table.grid(padding=(0, 2, 0, 0))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
+    told = []
     for one in outcome.said:
         arrived = [by_id[event] for event in one.answer.get("events", ()) if event in by_id]
-        grid.add_row(show.clean(one.provider), Text("\n").join([*_call(one), *_arrivals(one, arrived)]))
+        told.append((show.clean(one.provider), [*_call(one), *_arrivals(one, arrived)]))
     screen = show.console()
     screen.print(Text("Each vendor calls the one inbound URL in its own words; the consumer gets one kind of event.\n"))
-    screen.print(grid)
+    show.print_named(told)
+    for name in left_out:
+        screen.print(Text(f"\n{show.clean(name)} has no simulator: not shown."))
     screen.print(_summary(outcome, wrongs))
 
 
@@ -72,11 +71,12 @@ def _summary(outcome: Outcome, wrongs: list[str]) -> Text:
     return text.append("\nGo on with your own: `gateway serve`, then `gateway connect PROVIDER` in another terminal.")
 
 
-def summary(outcome: Outcome, wrongs: list[str]) -> dict[str, Any]:
+def summary(outcome: Outcome, wrongs: list[str], left_out: list[str]) -> dict[str, Any]:
     """Say the same to a program."""
     return {
         "ok": not wrongs,
         "wrong": wrongs,
+        "not_shown": left_out,
         "calls": [
             {"provider": one.provider, "title": one.title, "word": one.word, "kind": one.kind, "status": one.status,
              "answer": one.answer}

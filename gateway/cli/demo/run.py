@@ -8,12 +8,27 @@ from collections.abc import Sequence
 from gateway.cli.demo.consumer import Consumer
 from gateway.cli.demo.play import Actor, Outcome, perform
 from gateway.cli.reach import Failed
-from gateway.registry import load_providers, load_simulator
+from gateway.contract.provider import Provider
+from gateway.contract.simulator import Simulator
+from gateway.registry import NoSimulator, load_providers, load_simulator
 
 
 def actors() -> list[Actor]:
-    """Make one vendor for each installed provider. Raises ConfigurationError when one has no simulator."""
-    return [Actor(provider, load_simulator(provider)()) for provider in load_providers().values()]
+    """Make one vendor for each provider that has a simulator. Raises ConfigurationError when one is broken."""
+    found = ((provider, _simulation(provider)) for provider in load_providers().values())
+    return [Actor(provider, simulation()) for provider, simulation in found if simulation]
+
+
+def left_out() -> list[str]:
+    """Name the providers that have no simulator."""
+    return [provider.name for provider in load_providers().values() if _simulation(provider) is None]
+
+
+def _simulation(provider: Provider) -> type[Simulator] | None:
+    try:
+        return load_simulator(provider)
+    except NoSimulator:
+        return None
 
 
 def run(cast: Sequence[Actor], consumer: Consumer) -> Outcome:

@@ -41,11 +41,11 @@ sys.exit(main(["demo"]))
 """
 
 
-def process(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def process(tmp_path: Path, *arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """Run a process that finds settings of somebody else's in its environment, and a temporary directory of its own."""
     environ = {
         **os.environ,
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join((str(ROOT), str(path))),
         "TMPDIR": str(tmp_path),
         "GATEWAY_PORT": "1",
         "GATEWAY_DATA_DIR": "/nowhere",
@@ -70,7 +70,7 @@ def test_it_shows_every_vendors_bookings_and_ends_with_0(tmp_path: Path) -> None
         assert f"=> {shown}, signed" in ended.stdout
     for shown in ("401 Unauthorized", "200 duplicate", "200 quarantined", "exactly what it should", "gateway serve"):
         assert shown in ended.stdout
-    assert max(map(len, ended.stdout.splitlines())) <= 80
+    assert all(line == line.rstrip() for line in ended.stdout.splitlines())
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,6 +81,66 @@ def test_it_tells_programs_the_same(tmp_path: Path) -> None:
     assert Counter(call["kind"] for call in told["calls"])["forged"] == 1
     accepted = {event for call in told["calls"] for event in call["answer"].get("events", ())}
     assert {one["event"]["id"] for one in told["received"]} == accepted
+
+
+ACME = """
+from gateway.contract.events import Other
+from gateway.contract.provider import ByHand, Draft, Provider, decode
+from gateway.contract.signatures import Hmac
+
+class Acme(Provider):
+    name, title, docs, types = "acme", "Acme", "https://acme.example", ("provider.event",)
+    signature = Hmac(header="x-acme", encoding="hex", key="hex")
+    webhooks = ByHand("paste {url}")
+    def recognises(self, inbound, body, account): return isinstance(body, dict) and "acme" in body
+    def translate(self, receipt):
+        body = decode(receipt.inbound.body, dict[str, str])
+        return [Draft(data=Other(), parts=(body["acme"],), word="told")]
+"""
+ACME_SIMULATOR = """
+from datetime import UTC, datetime
+from acme import Acme
+from gateway.contract.signatures import sign
+from gateway.contract.simulator import Scene, Simulator
+
+class Simulation(Simulator):
+    credentials = {}
+    async def app(self, scope, receive, send): pass
+    def settings(self, base_url): return {}
+    def headers(self, hook, word, body):
+        return (sign(Acme.signature, hook.secret, url=hook.url, body=body, at=datetime.now(UTC)),)
+    def story(self):
+        told = [Scene(title=n, word="told", body=b'{"acme": "%s"}' % n.encode(), type="provider.event") for n in "ab"]
+        return [*told, Scene(title="broken", word="told", body=b"{", type=None)]
+"""
+BARE = ACME.replace("acme", "bare")
+
+
+def installed(directory: Path) -> Path:
+    """Install two plugins as pip would: one with a simulator, whose webhooks are made by hand and signed; one bare."""
+    info = directory / "acme-1.0.dist-info"
+    for path, text in (
+        (directory / "acme" / "__init__.py", ACME),
+        (directory / "acme" / "simulator.py", ACME_SIMULATOR),
+        (directory / "bare" / "__init__.py", BARE),
+        (info / "METADATA", "Metadata-Version: 2.1\nName: acme\nVersion: 1.0\n"),
+        (info / "entry_points.txt", "[gateway.providers]\nacme = acme:Acme\nbare = bare:Acme\n"),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return directory
+
+
+def test_installed_plugins_play_too_and_one_without_a_simulator_is_left_out(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    ended = process(tmp_path, "-m", "gateway", "demo", path=installed(tmp_path_factory.mktemp("plugins")))
+    assert (ended.returncode, ended.stderr) == (0, ""), ended.stdout
+    assert "bare has no simulator: not shown." in ended.stdout.splitlines()
+    assert "from acme at" in ended.stdout
+    assert "of 4 vendors" in ended.stdout
+    acme = ended.stdout[ended.stdout.index("from acme at") :].splitlines()[0]
+    assert acme.endswith("proven by signature")
 
 
 class Strict(Consumer):

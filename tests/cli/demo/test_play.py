@@ -4,15 +4,15 @@ import socket
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import pytest
 
-from gateway.cli.demo.play import Actor, _forged, steps
+from gateway.cli.demo.play import Actor, _forged, signing_secret, steps
 from gateway.cli.demo.stage import gateway_process, served
 from gateway.cli.reach import Failed
 from gateway.contract.provider import ByHand, Provider
-from gateway.contract.signatures import Hmac, Unsigned, sign, verify
+from gateway.contract.signatures import Hmac, Unsigned, sign, usable, verify
 from gateway.contract.simulator import Scene, Simulator
 
 SCHEME = Hmac(header="x-sig", encoding="hex")
@@ -84,6 +84,13 @@ def test_stories_are_interleaved_with_one_forged_and_one_repeated_call() -> None
         (2, "1", "repeated"),
         (1, "2", "sent"),
     ]
+
+
+@pytest.mark.parametrize("key", ["text", "hex", "base64"])
+def test_a_signing_secret_is_one_that_the_scheme_can_read(key: Literal["text", "hex", "base64"]) -> None:
+    scheme = Hmac(header="x-sig", encoding="hex", key=key)
+    assert usable(scheme, signing_secret(scheme))
+    assert signing_secret(scheme) != signing_secret(scheme)
 
 
 def test_only_a_vendor_that_signs_can_be_forged() -> None:
