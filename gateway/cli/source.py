@@ -10,6 +10,7 @@ import msgspec
 import rich_click as click
 
 SOURCES = "@FILE, - (standard input) or env:NAME"
+STDIN = "standard input"
 
 
 class Sources:
@@ -21,27 +22,27 @@ class Sources:
     def read(self, label: str, source: str) -> str:
         """Fetch a secret from where SOURCE says; one line break at its end is dropped.
 
-        Raises click.UsageError when it is no SOURCE (a secret itself is never an argument), or nothing lies there.
+        Raises click.UsageError when it is no SOURCE (a secret itself is never an argument), or it is empty.
         """
         if source == "-":
-            value = self._stdin(label)
+            value, where = self._stdin(label), STDIN
         elif source.startswith("@"):
-            value = _file(label, source[1:])
+            value, where = _file(label, source[1:]), f"file {source[1:]!r}"
         elif source.startswith("env:"):
-            value = os.environ.get(source[4:], "")
+            value, where = _variable(label, source[4:]), f"environment variable {source[4:]}"
         else:
             raise click.UsageError(
                 f"{label}: a secret is never an argument, where others can read it: say where it lies with {SOURCES}, "
                 "or leave it out to be asked"
             )
-        return _given(label, value.removesuffix("\n").removesuffix("\r"))
+        return _given(label, where, value.removesuffix("\n").removesuffix("\r"))
 
     def ask(self, label: str) -> str:
         """Ask for a secret without showing it; where there is no terminal, the next line of standard input is it."""
         if not self.can_ask():
-            return _given(label, sys.stdin.readline().rstrip("\r\n"))
+            return _given(label, STDIN, sys.stdin.readline().rstrip("\r\n"))
         answer: str = click.prompt(label, hide_input=True, err=True)
-        return _given(label, answer)
+        return _given(label, "the answer", answer)
 
     @staticmethod
     def can_ask() -> bool:
@@ -55,9 +56,16 @@ class Sources:
         return sys.stdin.read()
 
 
-def _given(label: str, value: str) -> str:
+def _given(label: str, where: str, value: str) -> str:
     if not value:
-        raise click.UsageError(f"{label}: nothing lies there: give it with {SOURCES}")
+        raise click.UsageError(f"{label}: {where} is empty: give it with {SOURCES}")
+    return value
+
+
+def _variable(label: str, name: str) -> str:
+    value = os.environ.get(name)
+    if value is None:
+        raise click.UsageError(f"{label}: environment variable {name or '(no name)'} is not set")
     return value
 
 
@@ -65,9 +73,9 @@ def _file(label: str, path: str) -> str:
     try:
         return Path(path).expanduser().read_text("utf-8")
     except OSError as error:
-        raise click.UsageError(f"{label}: {path!r} cannot be read: {error.strerror}") from None
+        raise click.UsageError(f"{label}: file {path!r} cannot be read: {error.strerror}") from None
     except (ValueError, RuntimeError):
-        raise click.UsageError(f"{label}: {path!r} is not a text file") from None
+        raise click.UsageError(f"{label}: file {path!r} is not a text file") from None
 
 
 def credentials(given: Sequence[str], sources: Sources) -> dict[str, str]:

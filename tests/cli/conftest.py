@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -67,7 +68,10 @@ class Asked:
 
 @dataclass
 class StandIn:
-    """Answer what was put in `answers`, by method and path, and remember what was asked."""
+    """Answer what was put in `answers`, by method and path, and remember what was asked.
+
+    An answer that is a function is called with the query.
+    """
 
     url: str = ""
     answers: dict[tuple[str, str], tuple[int, Any]] = field(default_factory=dict)
@@ -93,6 +97,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             standin.asked.append(Asked(self.command, parts.path, parse_qs(parts.query), key, body))
             nothing = (404, {"title": "Not Found", "status": 404, "detail": "There is no such thing."})
             status, answer = standin.answers.get((self.command, parts.path), nothing)
+            answer = answer(parse_qs(parts.query)) if callable(answer) else answer
             sent = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("content-length", str(len(sent)))
@@ -140,6 +145,26 @@ class Terminal(io.StringIO):
 
     def isatty(self) -> bool:
         return True
+
+
+Terminals = Callable[[int], None]
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminals:
+    """Make standard output a terminal of so many columns."""
+
+    def become(columns: int) -> None:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setenv("COLUMNS", str(columns))
+
+    return become
+
+
+def plain(out: str) -> list[str]:
+    """Read what a terminal shows: its lines, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", out).splitlines()
 
 
 @pytest.fixture

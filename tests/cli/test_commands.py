@@ -16,6 +16,8 @@ from tests.cli.conftest import (
     QUARANTINED,
     Cli,
     StandIn,
+    Terminals,
+    plain,
 )
 
 CON, DST, EVT, DLV, RCP = (
@@ -91,17 +93,96 @@ def test_a_command_asks_the_api_and_prints_its_answer(cli: Cli, standin: StandIn
 
 
 @pytest.mark.parametrize("case", COMMANDS, ids=[c[0] for c in COMMANDS])
-def test_for_people_it_prints_lines_of_at_most_80_columns(cli: Cli, standin: StandIn, case: Case) -> None:
+def test_for_people_it_prints_lines_that_fit_their_terminal(
+    cli: Cli, standin: StandIn, terminal: Terminals, case: Case
+) -> None:
+    line, method, path, _, answer = case
+    standin.answer(method, path, answer, 200 if answer is not None else 204)
+    terminal(80)
+    ended = cli(*line.split())
+    assert ended.status == 0
+    shown = plain(ended.out)
+    assert "".join(shown).strip()
+    assert "{" not in ended.out
+    assert all(len(one) <= 80 for one in shown if INBOUND not in one)
+    for secret in ("whsec_new", "gwk_new"):
+        assert (secret in ended.out) == (secret in str(answer))
+
+
+@pytest.mark.parametrize("case", COMMANDS, ids=[c[0] for c in COMMANDS])
+def test_for_programs_it_folds_nothing_and_colours_nothing(cli: Cli, standin: StandIn, case: Case) -> None:
     line, method, path, _, answer = case
     standin.answer(method, path, answer, 200 if answer is not None else 204)
     ended = cli(*line.split())
     assert ended.status == 0
-    assert ended.out.strip()
-    assert "{" not in ended.out
     assert "\x1b" not in ended.out
-    assert max(map(len, ended.out.splitlines())) <= 80
-    for secret in ("whsec_new", "gwk_new"):
-        assert (secret in ended.out) == (secret in str(answer))
+    assert all(one == one.rstrip() for one in ended.out.splitlines())
+    if isinstance(answer, dict) and "items" in answer:
+        assert len(ended.out.splitlines()) == 2
+
+
+LONG = {**QUARANTINED, "reason": "$.data." + "a word and " * 40 + "the end"}
+
+
+def test_in_a_pipe_a_line_holds_all_of_an_item(cli: Cli, standin: StandIn) -> None:
+    url = "https://crm.example.com/" + "hooks/" * 30
+    standin.page("/v1/quarantine", LONG)
+    standin.page("/v1/destinations", {**DESTINATION, "url": url})
+    standin.answer("GET", f"/v1/destinations/{DST}", {**DESTINATION, "url": url})
+    standin.page("/v1/deliveries", {**DELIVERY, "due_at": "2026-03-01T10:00:00Z"})
+    assert cli("quarantine").out.splitlines()[1].endswith(str(LONG["reason"]))
+    assert url in cli("destinations").out.split()
+    assert url in cli("destinations", "show", DST).out.split()
+    assert {DLV, EVT, DST, "10:00:00Z", EVENT["type"]} <= set(cli("deliveries").out.splitlines()[1].split())
+
+
+def test_on_a_terminal_types_and_urls_are_whole_and_free_text_gives_way(
+    cli: Cli, standin: StandIn, terminal: Terminals
+) -> None:
+    standin.page("/v1/events", {**EVENT, "type": "booking.rescheduled"})
+    standin.page("/v1/destinations", DESTINATION)
+    standin.page("/v1/quarantine", LONG)
+    terminal(80)
+    assert {EVT, "booking.rescheduled", "harmonizely"} <= set(" ".join(plain(cli("events").out)).split())
+    assert {DST, DESTINATION["url"]} <= set(" ".join(plain(cli("destinations").out)).split())
+    shown = plain(cli("quarantine").out)
+    assert len(shown) > 2
+    assert str(LONG["reason"]).split() == [word for one in shown[1:] for word in one[52:].split()]
+
+
+def test_a_type_that_does_not_fit_is_broken_at_its_dot(cli: Cli, standin: StandIn, terminal: Terminals) -> None:
+    standin.page("/v1/events", EVENT)
+    terminal(80)
+    words = " ".join(plain(cli("events").out)).split()
+    assert EVT in words
+    assert {"booking.", "attendee_removed"} <= set(words)
+
+
+def test_deliveries_show_more_where_there_is_room(cli: Cli, standin: StandIn, terminal: Terminals) -> None:
+    standin.page("/v1/deliveries", DELIVERY)
+    seen: list[list[str]] = []
+    for columns in (80, 130, 180):
+        terminal(columns)
+        shown = plain(cli("deliveries").out)
+        assert max(map(len, shown)) <= columns
+        seen.append([name for name in ("EVENT", "DESTINATION", "DUE") if name in shown[0].replace("EVENT TYPE", "")])
+    assert seen == [[], ["EVENT", "DUE"], ["EVENT", "DESTINATION", "DUE"]]
+
+
+def test_instructions_are_the_lines_that_they_are(cli: Cli, standin: StandIn) -> None:
+    steps = "1. Open Settings.\n2. Paste the URL.\n3. Tick \x1b[31mall."
+    standin.answer("GET", f"/v1/connections/{CON}", {**CONNECTION, "instructions": steps})
+    out = cli("connections", "show", CON).out
+    assert out.endswith("\n\n1. Open Settings.\n2. Paste the URL.\n3. Tick \\x1b[31mall.\n")
+    assert "instructions" not in out
+
+
+def test_a_replay_that_reaches_nobody_says_so(cli: Cli, standin: StandIn) -> None:
+    standin.answer("POST", f"/v1/events/{EVT}/replay", {"deliveries": []}, 202)
+    ended = cli("events", "replay", EVT)
+    assert (ended.status, ended.err) == (0, "")
+    assert ended.out.startswith(f"No destination takes {EVT}: nothing is delivered.\n")
+    assert "Replayed" not in ended.out
 
 
 @pytest.mark.parametrize(
@@ -139,6 +220,15 @@ def test_filters_and_pages_reach_the_api(cli: Cli, standin: StandIn) -> None:
         {"status": ["dead"], "destination": [DST]},
         {"status": ["pending"]},
     ]
+
+
+def test_the_last_page_is_the_end_also_when_it_is_full(cli: Cli, standin: StandIn) -> None:
+    def answer(query: dict[str, list[str]]) -> Any:
+        return {"items": [] if query.get("after") else [EVENT, EVENT], "next": "2"}
+
+    standin.answer("GET", "/v1/events", answer)
+    ended = cli("events", "--limit", "2")
+    assert (ended.status, ended.err) == (0, "")
 
 
 def test_a_full_page_says_how_to_go_on(cli: Cli, standin: StandIn) -> None:

@@ -15,6 +15,7 @@ STEPS = f"1. Open Settings.\n2. Paste {INBOUND}\n3. Tick every event."
 def connected(standin: StandIn) -> None:
     standin.answer("POST", "/v1/connections", CONNECTION, 201)
     standin.page("/v1/providers", PROVIDER)
+    standin.answer("GET", "/v1/url", {"inbound_url": INBOUND})
 
 
 def sent(standin: StandIn) -> dict[str, Any]:
@@ -67,6 +68,30 @@ def test_it_prints_the_id_the_whole_url_and_the_webhook(cli: Cli) -> None:
     assert INBOUND in out.split()
     assert "wh-1" in out
     assert cli("connect", "harmonizely", "--json").answer == CONNECTION
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ([], "without signatures, its calls look like those of another connection"),
+        (["--unsigned"], "its provider could sign, so unsigned calls prove themselves by this URL alone"),
+    ],
+)
+def test_a_url_of_its_own_that_nobody_asked_for_is_explained(
+    cli: Cli, standin: StandIn, arguments: list[str], why: str
+) -> None:
+    own = INBOUND.replace("t" * 43, "o" * 43)
+    standin.answer("POST", "/v1/connections", {**CONNECTION, "inbound_url": own}, 201)
+    lines = cli("connect", "harmonizely", *arguments).out.splitlines()
+    assert lines[lines.index(f"  inbound URL  {own}") + 1].strip() == f"(of its own: {why})"
+    for said in (["--own-url"], ["--json"]):
+        assert "of its own" not in cli("connect", "harmonizely", *said).out
+    standin.problem("GET", "/v1/url", 403, "This key lacks a scope.")
+    assert cli("connect", "harmonizely", *arguments).status == 0
+
+
+def test_the_shared_url_is_not_explained(cli: Cli) -> None:
+    assert "of its own" not in cli("connect", "harmonizely").out
 
 
 def test_without_an_api_it_prints_exactly_what_to_paste(cli: Cli, standin: StandIn) -> None:
@@ -136,10 +161,12 @@ def test_without_a_terminal_a_prompt_reads_a_line(cli: Cli, standin: StandIn) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--credential", "api_key"], "api_key: nothing lies there"),
-        (["--credential", "api_key=@nowhere"], "'nowhere' cannot be read: No such file"),
+        (["--credential", "api_key"], "api_key: standard input is empty"),
+        (["--credential", "api_key=-"], "--credential api_key: standard input is empty"),
+        (["--credential", "api_key=@/dev/null"], "--credential api_key: file '/dev/null' is empty"),
+        (["--credential", "api_key=@nowhere"], "--credential api_key: file 'nowhere' cannot be read: No such file"),
         (["--credential", "api_key=@."], "cannot be read"),
-        (["--credential", "api_key=env:NOT_SET"], "--credential api_key: nothing lies there"),
+        (["--credential", "api_key=env:NOT_SET"], "--credential api_key: environment variable NOT_SET is not set"),
         (["--credential", "api_key="], "a secret is never an argument"),
         (["--credential", "=@x"], "write each name once"),
         (["--credential", "a=env:HOME", "--credential", "a=env:HOME"], "write each name once"),

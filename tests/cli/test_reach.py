@@ -108,6 +108,48 @@ def test_an_answer_that_is_no_gateways_says_so(cli: Cli, standin: StandIn, statu
 @pytest.mark.parametrize(
     "line",
     [
+        "connections", "events", "deliveries", "destinations", "quarantine", "keys", "keys --json", "providers", "url",
+        "keys create --scope admin", "destinations add https://x.example", "connect meetergo", "events replay evt_1",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("body", [{"hello": "world"}, {"items": "none"}, {"items": ["one"]}, ["one"], "one", 1])
+def test_a_server_that_is_no_gateway_is_told_in_one_line(cli: Cli, standin: StandIn, line: str, body: object) -> None:
+    for path in ("connections", "events", "deliveries", "destinations", "quarantine", "keys", "providers", "url"):
+        standin.answer("GET", f"/v1/{path}", body)
+        standin.answer("POST", f"/v1/{path}", body)
+    standin.answer("POST", "/v1/events/evt_1/replay", body)
+    ended = cli(*line.split())
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err == (f"gateway: {standin.url} answers 200, but not as a gateway does: check --url or GATEWAY_URL\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--key", "env:NOPE"], "--key: environment variable NOPE is not set"),
+        (["--key", "@nowhere"], "--key: file 'nowhere' cannot be read: No such file"),
+        (["--key", "-"], "--key: standard input is empty"),
+    ],
+)
+def test_a_key_that_is_not_where_it_should_be_is_named(
+    cli: Cli, standin: StandIn, arguments: list[str], said: str
+) -> None:
+    ended = cli("keys", *arguments)
+    assert ended.status == 2
+    assert ended.err.startswith(f"gateway: {said}")
+    assert not standin.asked
+
+
+def test_a_config_file_is_named_by_where_its_name_was_read(bare_cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text("url = ")
+    assert bare_cli("keys", "--config", "t.toml").err.startswith("gateway: --config: t.toml is not TOML: ")
+    assert bare_cli("keys", "--config", "none.toml").err.startswith("gateway: --config: 'none.toml' cannot be read: ")
+    assert bare_cli("keys", GATEWAY_CONFIG="t.toml").err.startswith("gateway: GATEWAY_CONFIG: t.toml is not TOML: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "nonsense", "connections nonsense", "connections show", "--nonsense", "connect", "events --limit 0",
         "events --limit 501", "deliveries --status lost", "deliveries retry", "deliveries retry dlv_1 --status dead",
         "quarantine retry", "quarantine retry rcp_1 --all", "keys create", "keys create --scope everything",

@@ -3,22 +3,20 @@
 import json
 import re
 import unicodedata
+from collections import Counter
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.text import Text
 
-from gateway.cli import show
-from gateway.cli.show import Column
-from tests.cli.conftest import CONNECTION, Cli, StandIn
+from gateway.cli import show, table
+from gateway.cli.table import Column
+from tests.cli.conftest import CONNECTION, Cli, StandIn, Terminals, plain
 
 HOSTILE = "\x1b[31mred\x1b]0;title\x07\r\n\u202egnirts \u2028\u0085 [bold]x[/bold] :smile:"
-
-
-def rendered(capsys: pytest.CaptureFixture[str], renderable: Any) -> str:
-    show.console().print(renderable)
-    return capsys.readouterr().out
 
 
 @given(st.text(st.characters(), max_size=200))
@@ -71,28 +69,56 @@ def test_json_is_the_same_value_and_steers_nothing(value: Any) -> None:
 
 
 @pytest.mark.parametrize("name", [HOSTILE, "x" * 300, "名" * 100, "a b " * 60])
-def test_a_table_of_hostile_names_fits_80_columns(cli: Cli, standin: StandIn, name: str) -> None:
+def test_a_table_of_hostile_names_fits_80_columns(cli: Cli, standin: StandIn, terminal: Terminals, name: str) -> None:
     standin.page("/v1/connections", {**CONNECTION, "name": name, "provider": name, "status": name})
-    standin.answer("GET", "/v1/connections/con_1", {**CONNECTION, "name": name, name: {"deep": [name]}})
-    for arguments in (["connections"], ["connections", "show", "con_1"]):
-        out = cli(*arguments).out
-        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", out)
-        assert all(sum(1 + (unicodedata.east_asian_width(c) in "WF") for c in line) <= 80 for line in out.splitlines())
-    assert CONNECTION["id"] in cli("connections").out.split()
+    terminal(80)
+    shown = plain(cli("connections").out)
+    assert not any(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", line) for line in shown)
+    assert all(cell_len(line) <= 80 for line in shown)
+    assert CONNECTION["id"] in " ".join(shown).split()
+
+
+@pytest.mark.parametrize("columns", [None, 80])
+def test_one_thing_of_hostile_names_steers_nothing_and_breaks_no_word(
+    cli: Cli, standin: StandIn, terminal: Terminals, columns: int | None
+) -> None:
+    name = "x" * 300
+    standin.answer("GET", "/v1/connections/con_1", {**CONNECTION, "name": name, HOSTILE: {"deep": [HOSTILE]}})
+    if columns:
+        terminal(columns)
+    shown = plain(cli("connections", "show", "con_1").out)
+    assert not any(re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028]", line) for line in shown)
+    assert {name, CONNECTION["inbound_url"]} <= set(" ".join(shown).split())
+
+
+TEXTS = st.text(st.characters(exclude_categories=["Cc", "Cs", "Cf", "Zl", "Zp", "Zs", "Mn", "Me"]), max_size=60)
+
+
+@given(st.lists(st.tuples(TEXTS, TEXTS, st.lists(TEXTS).map(" ".join)), min_size=1, max_size=4), st.integers(20, 120))
+def test_a_table_loses_no_character_at_any_width(rows: list[tuple[str, str, str]], room: int) -> None:
+    columns = [Column("ID", "a", fold="never"), Column("TYPE", "b", fold="late"), Column("WHY", "c")]
+    cells = [[Text(text) for text in row] for row in rows]
+    shown = [line.plain for line in table.lines(columns, cells, room)]
+    kept = Counter("".join(shown).replace(" ", ""))
+    assert kept == Counter("".join(["IDTYPEWHY", *(text for row in rows for text in row)]).replace(" ", ""))
+    ids = max(2, *(cell_len(row[0]) for row in rows))
+    assert max(map(cell_len, shown)) <= max(room, ids + 2 * (1 + table.NARROWEST))
 
 
 def test_markup_in_data_is_text(capsys: pytest.CaptureFixture[str]) -> None:
-    table = show.table([Column("NAME", "name")], [{"name": "[bold]x[/bold] :smile:"}])
-    assert "[bold]x[/bold] :smile:" in rendered(capsys, table)
+    show.print_table([Column("NAME", "name")], [{"name": "[bold]x[/bold] :smile:"}])
+    assert "[bold]x[/bold] :smile:" in capsys.readouterr().out
 
 
-def test_colours_are_for_terminals(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    table = show.table([Column("STATUS", "status")], [{"status": "active"}])
-    assert "\x1b" not in rendered(capsys, table)
-    monkeypatch.setenv("TERM", "xterm")
+def test_colours_are_for_terminals(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: Terminals
+) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    assert "\x1b[32mactive" in rendered(capsys, table)
+    show.print_table([Column("STATUS", "status")], [{"status": "active"}])
+    assert "\x1b" not in capsys.readouterr().out
+    terminal(80)
+    show.print_table([Column("STATUS", "status")], [{"status": "active"}])
+    assert "\x1b[32mactive" in capsys.readouterr().out
 
 
 def test_one_thing_is_a_line_a_value(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +128,8 @@ def test_one_thing_is_a_line_a_value(capsys: pytest.CaptureFixture[str]) -> None
         "attempts": [{"number": 1}, {"number": 2}],
         "empty": {},
     }
-    lines = rendered(capsys, show.details(item)).splitlines()
+    show.print_details(item)
+    lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [
         ["id", "x"], ["remote.id", "wh"], ["remote.events", "a,", "b"], ["attempts.1.number", "1"],
         ["attempts.2.number", "2"], ["empty", "(none)"],
