@@ -128,7 +128,8 @@ def _named(things: Sequence[tuple[str, Sequence[Text]]], room: int | None) -> It
     for name, lines in things:
         folded = [part for line in lines for part in _folded(line, room, width + 2)] or [Text()]
         for title, part in zip_longest([name], folded, fillvalue=""):
-            yield Text(str(title), style="bold").append(" " * (max(width - cell_len(str(title)), 0) + 2)).append(part)
+            gap = " " * (max(width - cell_len(str(title)), 0) + 2)
+            yield Text().append(str(title), style="bold").append(gap).append(part)
 
 
 def _folded(line: Text, room: int | None, taken: int) -> list[Text]:

@@ -18,7 +18,7 @@ from gateway.store.model import Connection
 
 T = TypeVar("T")
 
-NO_ANSWER = "no answer"
+NO_ANSWER = "no answer: "
 """How the words of an error begin when the provider said nothing at all."""
 
 SHORTEST = 6
@@ -79,7 +79,7 @@ class Remote(Struct, frozen=True):
     def _said(self, error: ProviderApiError) -> str:
         words = self._without_secrets(error.words)
         if not error.status and words.startswith(NO_ANSWER):
-            return f"{self.title} could not be reached: {words.removeprefix(NO_ANSWER).lstrip(': ')}."
+            return f"{self.title} could not be reached: {words.removeprefix(NO_ANSWER)}."
         return f"{self.title} answered: {words}."
 
     def _advice(self, error: ProviderApiError) -> str:

@@ -121,6 +121,16 @@ def test_colours_are_for_terminals(
     assert "\x1b[32mactive" in capsys.readouterr().out
 
 
+def test_only_the_names_of_values_are_bold(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: Terminals
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    terminal(80)
+    show.print_details({"id": "x", "status": "active"})
+    lines = ["\x1b[1mid\x1b[0m      x", "\x1b[1mstatus\x1b[0m  \x1b[32mactive\x1b[0m"]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
 def test_one_thing_is_a_line_a_value(capsys: pytest.CaptureFixture[str]) -> None:
     item = {
         "id": "x",
