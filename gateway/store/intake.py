@@ -10,6 +10,7 @@ from msgspec import Struct
 from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Clock, Row, Tx
 from gateway.store.ids import key_hash
+from gateway.store.known import Known
 from gateway.store.model import Accepted, NewEvent, NewReceipt
 from gateway.store.queue import Planned, plan
 from gateway.store.routes import Numbers, Routes
@@ -34,8 +35,9 @@ class Drawn(Struct, frozen=True):
 class Intake:
     """Jobs for the engine."""
 
-    def __init__(self, keys: KeyRing, routes: Routes, now: Clock, roomy: Callable[[], bool]) -> None:
+    def __init__(self, keys: KeyRing, known: Known, routes: Routes, now: Clock, roomy: Callable[[], bool]) -> None:
         self._seal = keys.seal
+        self._known = known
         self._routes = routes
         self._now = now
         self._roomy = roomy
@@ -44,7 +46,7 @@ class Intake:
         """Dedupe, number, write and plan; calls about the same thing one after the other."""
         answers: dict[int, Accepted | Exception] = {}
         for wave in _waves(calls):
-            sieve = Sieve(tx, [calls[place] for place in wave], self._roomy())
+            sieve = Sieve(tx, self._known, [calls[place] for place in wave], self._roomy())
             for place in wave:
                 answers[place] = sieve.take(calls[place])
             self._write(tx, sieve)
@@ -60,11 +62,13 @@ class Intake:
 
     def fail_again(self, tx: Tx, items: Sequence[tuple[bytes, str]]) -> list[bool]:
         """Keep the newest reason of a receipt that still was not understood."""
-        return [bool(tx.run(_sql.fail_again, digest=digest, reason=reason)) for digest, reason in items]
+        numbers = self._known.find(tx, [digest for digest, _ in items])
+        return [bool(tx.run(_sql.fail_again, number=numbers.get(digest), reason=reason)) for digest, reason in items]
 
     def discard(self, tx: Tx, digests: Sequence[bytes]) -> list[bool]:
         """Let go of quarantined bytes. The digest stays, so later copies are duplicates."""
-        return [_discard(tx, digest) for digest in digests]
+        numbers = self._known.find(tx, digests)
+        return [_discard(tx, numbers.get(digest)) for digest in digests]
 
     def _write(self, tx: Tx, sieve: Sieve) -> None:
         events = [event for kept in sieve.kept for event in kept.new]
@@ -79,7 +83,7 @@ class Intake:
     def _draw(self, tx: Tx, sieve: Sieve, events: Sequence[NewEvent]) -> Drawn:
         wanted = self._wanted(events)
         deliveries = sum(map(len, wanted))
-        fresh = sum([kept.known is None for kept in sieve.kept])
+        fresh = sum([kept.seen is None for kept in sieve.kept])
         seq, receipt, delivery, version = _draw(
             tx, events=len(events), receipts=fresh, deliveries=deliveries, **sieve.amounts
         )
@@ -97,12 +101,13 @@ class Intake:
         sealed: list[Row] = []
         understood: list[Row] = []
         for each in kept:
-            if each.known is not None:
-                understood.append((each.call.connection, each.events, each.known.number))
+            if each.seen is not None:
+                understood.append((each.call.connection, each.events, each.seen.number))
             elif (receipt := each.call.receipt) is not None:
                 number += 1
                 rows.append(_receipt_row(number, receipt, each.events))
                 sealed.append((number, self._seal(receipt.inbound, b"inbound:" + receipt.digest)))
+        self._known.add(tx, [(row[1], row[0]) for row in rows], [])
         tx.many(_sql.insert_receipts, rows)
         tx.many(_sql.insert_inbound, sealed)
         tx.many(_sql.understand, understood)
@@ -112,18 +117,19 @@ class Intake:
         sealed: list[Row] = []
         number, seq = drawn.receipt, drawn.seq
         for each in kept:
-            number += each.known is None
+            number += each.seen is None
             for event in each.new:
                 seq += 1
-                rows.append(_event_row(seq, event, number if each.known is None else each.known.number))
+                rows.append(_event_row(seq, event, number if each.seen is None else each.seen.number))
                 sealed.append((seq, self._seal(event.body, b"bodies:" + event.id)))
+        self._known.add(tx, [], [(row[2], row[0]) for row in rows])
         tx.many(_sql.insert_events, rows)
         tx.many(_sql.insert_bodies, sealed)
 
 
 def _waves(calls: Sequence[Call]) -> Iterator[Sequence[int]]:
     """Split into waves within which no two are about the same receipt or event; nearly always there is one."""
-    names = [[call.digest, *[event.id for event in call.events]] for call in calls]
+    names = [call.keys for call in calls]
     left: Sequence[int] = range(len(calls))
     if len(set(chain.from_iterable(names))) == sum(map(len, names)):
         yield left
@@ -187,10 +193,9 @@ def _planned(events: Sequence[NewEvent], drawn: Drawn) -> list[Planned]:
     ]
 
 
-def _discard(tx: Tx, digest: bytes) -> bool:
-    rows = tx.run(_sql.discard, digest=digest)
-    if not rows:
+def _discard(tx: Tx, number: int | None) -> bool:
+    if not tx.run(_sql.discard, number=number):
         return False
-    tx.run(_sql.drop_inbound, receipt=rows[0][0])
+    tx.run(_sql.drop_inbound, receipt=number)
     _draw(tx, quarantined=-1, discarded=1)
     return True

@@ -6,6 +6,7 @@ from gateway.contract.events import EVENT_TYPES, event_id
 from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import LARGEST, delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
+from gateway.store.known import Known
 from gateway.store.model import Attempt, Counts, Delivery, StoredEvent, StoredReceipt
 from gateway.store.routes import matches
 from gateway.store.statements import load
@@ -18,13 +19,14 @@ _set_up = load("configuration")
 class Listing:
     """Queries that open sealed bytes."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: KeyRing, known: Known) -> None:
         self._keys = keys
+        self._known = known
 
     def receipts(
         self, tx: Tx, *, status: str, connection: str | None, after: str | None, limit: int
     ) -> list[StoredReceipt]:
-        start = 0 if after is None else _receipt_number(tx, after)
+        start = 0 if after is None else self._receipt_number(tx, after) or LARGEST
         page = {"connection": connection, "after": start, "limit": limit}
         if status == "understood":
             rows = tx.run(_in.list_understood, **page)
@@ -33,8 +35,8 @@ class Listing:
         return [self._receipt(row) for row in rows]
 
     def receipt(self, tx: Tx, receipt_id: str) -> StoredReceipt | None:
-        digest = receipt_digest(receipt_id)
-        rows = [] if digest is None else tx.run(_in.one_receipt, digest=digest)
+        number = self._receipt_number(tx, receipt_id)
+        rows = [] if number is None else tx.run(_in.one_receipt, number=number)
         return self._receipt(rows[0]) if rows else None
 
     def events(
@@ -63,9 +65,37 @@ class Listing:
         return [self._event(row) for row in rows]
 
     def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
-        raw = event_bytes(event_id)
-        rows = [] if raw is None else tx.run(_in.one_event, id=raw)
+        seq = self._seq(tx, event_id)
+        rows = [] if seq is None else tx.run(_in.one_event, seq=seq)
         return self._event(rows[0]) if rows else None
+
+    def deliveries(
+        self,
+        tx: Tx,
+        *,
+        status: str | None,
+        destination: str | None,
+        event: str | None,
+        after: str | None,
+        limit: int,
+    ) -> list[Delivery]:
+        start = 0 if after is None else delivery_number(after)
+        page = {"destination": destination, "after": LARGEST if start is None else start, "limit": limit}
+        if event is not None:
+            rows = tx.run(_out.list_deliveries_of_event, seq=self._seq(tx, event), status=status, **page)
+        elif status is not None:
+            rows = tx.run(_out.list_deliveries_in_status, status=status, **page)
+        else:
+            rows = tx.run(_out.list_deliveries, **page)
+        return [_delivery(row) for row in rows]
+
+    def _receipt_number(self, tx: Tx, public: str) -> int | None:
+        digest = receipt_digest(public)
+        return None if digest is None else self._known.receipt(tx, digest)
+
+    def _seq(self, tx: Tx, public: str) -> int | None:
+        raw = event_bytes(public)
+        return None if raw is None else self._known.event(tx, raw)
 
     def _receipt(self, row: Row) -> StoredReceipt:
         digest, connection, token, status, reason, proof, received_at, size, sha256, sealed = row
@@ -97,13 +127,6 @@ class Listing:
         )
 
 
-def _receipt_number(tx: Tx, public: str) -> int:
-    """Find where a list goes on; behind an unknown id there is nothing."""
-    digest = receipt_digest(public)
-    rows = [] if digest is None else tx.run(_in.receipt_number, digest=digest)
-    return rows[0][0] if rows else LARGEST
-
-
 def bounds(tx: Tx) -> tuple[int, int]:
     oldest, newest = tx.run(_in.bounds)[0]
     return oldest, newest
@@ -128,20 +151,6 @@ def counts(tx: Tx) -> Counts:
         events=events,
         deliveries={(destination, status): amount for destination, status, amount in tx.run(_out.tallies)},
     )
-
-
-def deliveries(
-    tx: Tx, *, status: str | None, destination: str | None, event: str | None, after: str | None, limit: int
-) -> list[Delivery]:
-    start = 0 if after is None else delivery_number(after)
-    page = {"destination": destination, "after": LARGEST if start is None else start, "limit": limit}
-    if event is not None:
-        rows = tx.run(_out.list_deliveries_of_event, event=event_bytes(event), status=status, **page)
-    elif status is not None:
-        rows = tx.run(_out.list_deliveries_in_status, status=status, **page)
-    else:
-        rows = tx.run(_out.list_deliveries, **page)
-    return [_delivery(row) for row in rows]
 
 
 def delivery(tx: Tx, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:

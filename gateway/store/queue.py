@@ -10,6 +10,7 @@ from gateway.contract.events import event_id
 from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import delivery_id
+from gateway.store.known import Known
 from gateway.store.model import Claimed, Result, Work
 from gateway.store.routes import Routes
 from gateway.store.statements import load
@@ -92,8 +93,9 @@ def due(tx: Tx, now: int) -> Work:
 class Queue:
     """Jobs for the engine."""
 
-    def __init__(self, keys: KeyRing, routes: Routes) -> None:
+    def __init__(self, keys: KeyRing, known: Known, routes: Routes) -> None:
         self._keys = keys
+        self._known = known
         self._routes = routes
 
     # --- claim -----------------------------------------------------------------------------------------------------
@@ -157,7 +159,8 @@ class Queue:
         return [self._replay(tx, item) for item in replays]
 
     def _replay(self, tx: Tx, item: Replay) -> list[str] | None:
-        rows = tx.run(_sql.event_to_replay, id=item.event)
+        seq = self._known.event(tx, item.event)
+        rows = [] if seq is None else tx.run(_sql.event_to_replay, seq=seq)
         if not rows:
             return None
         event, kind, provider, connection, order, version = rows[0]

@@ -6,10 +6,11 @@ from typing import TypeVar
 from msgspec import Struct
 
 from gateway.contract.errors import StoreUnavailable
-from gateway.store.engines.engine import Tx
+from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import event_ids, receipt_id
+from gateway.store.known import Known
 from gateway.store.model import Accepted, NewEvent, NewReceipt
-from gateway.store.statements import load
+from gateway.store.statements import Statement, load
 
 FLOOD_ROWS = 10_000
 FLOOD_BYTES = 256 << 20
@@ -30,8 +31,13 @@ class Call(Struct, frozen=True, gc=False):
     receipt: NewReceipt | None
     events: Sequence[NewEvent]
 
+    @property
+    def keys(self) -> list[bytes]:
+        """What it is about."""
+        return [self.digest, *[event.id for event in self.events]]
 
-class Known(Struct, frozen=True, gc=False):
+
+class Seen(Struct, frozen=True, gc=False):
     """A receipt that is already there."""
 
     number: int
@@ -44,7 +50,7 @@ class Kept(Struct, frozen=True, gc=False):
     """A call to be written: its row when it has one, those of its events that are new, the ids of all, end to end."""
 
     call: Call
-    known: Known | None
+    seen: Seen | None
     new: list[NewEvent]
     events: bytes
 
@@ -52,13 +58,14 @@ class Kept(Struct, frozen=True, gc=False):
 class Sieve:
     """Take calls one by one; no two of them are about the same receipt or event."""
 
-    def __init__(self, tx: Tx, calls: Sequence[Call], roomy: bool) -> None:
+    def __init__(self, tx: Tx, known: Known, calls: Sequence[Call], roomy: bool) -> None:
         self._tx = tx
         self._roomy = roomy
-        digests = [call.digest for call in calls]
-        ids = [event.id for call in calls for event in call.events]
-        self._known = {row[0]: Known(*row[1:]) for row in tx.run(_sql.known_receipts, digests=digests)}
-        self._taken = {row[0]: (row[1], row[2]) for row in (tx.run(_sql.known_events, ids=ids) if ids else ())}
+        found = known.find(tx, [key for call in calls for key in call.keys])
+        receipts = [found[call.digest] for call in calls if call.digest in found]
+        events = [found[event.id] for call in calls for event in call.events if event.id in found] if found else []
+        self._seen = {row[0]: Seen(*row[1:]) for row in _by_number(tx, _sql.known_receipts, receipts)}
+        self._taken = {row[0]: (row[1], row[2]) for row in _by_number(tx, _sql.known_events, events)}
         self._flood: dict[str, tuple[int, int]] = {}
         self.kept: list[Kept] = []
         self.amounts = {"understood": 0, "quarantined": 0, "held": 0, "duplicates": 0}
@@ -67,21 +74,21 @@ class Sieve:
 
     def take(self, call: Call) -> Accepted | Exception:
         """Answer one call, and remember what is to be written for it."""
-        answer = self._decide(call, self._known.get(call.digest))
+        answer = self._decide(call, self._seen.get(call.digest))
         if call.receipt is not None and isinstance(answer, Accepted) and answer.status != "conflict":
             self.amounts["duplicates"] += answer.status == "duplicate"
             if call.connection is not None:
                 self.heard[call.connection] = call.receipt.received_at
         return answer
 
-    def _decide(self, call: Call, known: Known | None) -> Accepted | Exception:
-        if known is None:
+    def _decide(self, call: Call, seen: Seen | None) -> Accepted | Exception:
+        if seen is None:
             return self._decide_new(call)
-        if known.status in {"understood", "discarded"}:
-            return Accepted("duplicate", receipt_id(call.digest), event_ids(known.events))
+        if seen.status in {"understood", "discarded"}:
+            return Accepted("duplicate", receipt_id(call.digest), event_ids(seen.events))
         if call.receipt is None or call.receipt.status == "understood":
-            return self._understand(call, known)
-        return _waits(call, known.status, known.reason)
+            return self._understand(call, seen)
+        return _waits(call, seen.status, seen.reason)
 
     def _decide_new(self, call: Call) -> Accepted | Exception:
         receipt = call.receipt
@@ -97,16 +104,16 @@ class Sieve:
         self.amounts[receipt.status] += 1
         return _waits(call, receipt.status, receipt.reason)
 
-    def _understand(self, call: Call, known: Known | None) -> Accepted:
+    def _understand(self, call: Call, seen: Seen | None) -> Accepted:
         new, conflicts = self._sift(call.events)
         if conflicts:
             return Accepted("conflict", receipt_id(call.digest), conflicts=tuple(conflicts))
         events = b"".join(dict.fromkeys([event.id for event in call.events]))
-        self.kept.append(Kept(call, known, new, events))
+        self.kept.append(Kept(call, seen, new, events))
         self.amounts["understood"] += 1
-        if known is not None:
-            self.amounts[known.status] -= 1
-        nothing_new = known is None and bool(call.events) and not new
+        if seen is not None:
+            self.amounts[seen.status] -= 1
+        nothing_new = seen is None and bool(call.events) and not new
         return Accepted("duplicate" if nothing_new else "accepted", receipt_id(call.digest), event_ids(events))
 
     def _sift(self, events: Sequence[NewEvent]) -> tuple[list[NewEvent], list[int]]:
@@ -131,6 +138,10 @@ class Sieve:
             return True
         self._flood[receipt.token] = (rows + 1, size + receipt.size)
         return False
+
+
+def _by_number(tx: Tx, statement: Statement, numbers: Sequence[int]) -> Sequence[Row]:
+    return tx.run(statement, numbers=numbers) if numbers else ()
 
 
 def _waits(call: Call, status: str, reason: str | None) -> Accepted:

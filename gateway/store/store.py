@@ -18,6 +18,7 @@ from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE
 from gateway.store.ids import delivery_number, event_bytes, receipt_digest
 from gateway.store.intake import Intake
+from gateway.store.known import Known
 from gateway.store.listing import Listing
 from gateway.store.model import (
     Accepted,
@@ -59,10 +60,12 @@ class Store:
         self._engine = engine
         self._configuration = Configuration(keys)
         routes = Routes(self._configuration.destinations)
+        known = Known()
         engine.on_undo(routes.forget)
-        self._intake = Intake(keys, routes, engine.now, engine.roomy)
-        self._queue = Queue(keys, routes)
-        self._listing = Listing(keys)
+        engine.on_undo(known.forget)
+        self._intake = Intake(keys, known, routes, engine.now, engine.roomy)
+        self._queue = Queue(keys, known, routes)
+        self._listing = Listing(keys, known)
         self._version = 0
 
     @staticmethod
@@ -194,7 +197,9 @@ class Store:
     ) -> list[Delivery]:
         """List deliveries, oldest first; `destination` and `event` are public ids."""
         return await self._engine.read(
-            partial(listing.deliveries, status=status, destination=destination, event=event, after=after, limit=limit)
+            partial(
+                self._listing.deliveries, status=status, destination=destination, event=event, after=after, limit=limit
+            )
         )
 
     async def delivery(self, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:

@@ -14,8 +14,6 @@ LOCK = "gateway.lock"
 APPLICATION = 0x62776731
 """Written into the file's header ("bwg1"): tells our database from somebody else's."""
 CACHE_KIB = 16_384
-STATEMENTS = 300
-"""Kept prepared: each insert comes in a few sizes."""
 PREPARED = 512
 """Statements the writer keeps: an insert has a text for each number of rows."""
 THOROUGH = 256 << 20
@@ -53,7 +51,7 @@ def connect(path: Path) -> apsw.Connection:
 
 
 def connect_reader(path: Path) -> apsw.Connection:
-    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=STATEMENTS)
+    db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
     db.set_busy_timeout(1000)
     db.pragma("query_only", True)
     return db

@@ -103,7 +103,7 @@ RETURNING number
 UPDATE head SET delivery = delivery + :amount WHERE one = 1 RETURNING delivery
 
 -- name: event_to_replay
-SELECT seq, type, provider, connection, key_hash, (SELECT config_version FROM head) FROM events WHERE id = :id
+SELECT seq, type, provider, connection, key_hash, (SELECT config_version FROM head) FROM events WHERE seq = :seq
 
 -- name: deliveries_of_event
 SELECT number, destination, status FROM deliveries WHERE event = :event
@@ -139,7 +139,7 @@ SELECT * FROM shown_deliveries
 
 -- name: list_deliveries_of_event
 SELECT * FROM shown_deliveries
- WHERE seq = (SELECT seq FROM events WHERE id = :event) AND number > :after
+ WHERE seq = :seq AND number > :after
    AND (CAST(:status AS TEXT) IS NULL OR status = :status)
    AND (CAST(:destination AS TEXT) IS NULL OR destination = :destination)
  ORDER BY number LIMIT :limit

@@ -1,10 +1,10 @@
 -- What comes in: receipts, their events, the deliveries that follow from them.
 
 -- name: known_receipts
-SELECT digest, number, status, reason, events FROM receipts WHERE digest IN (:digests*)
+SELECT digest, number, status, reason, events FROM receipts WHERE number IN (:numbers*)
 
 -- name: known_events
-SELECT id, data_digest, live FROM events WHERE id IN (:ids*)
+SELECT id, data_digest, live FROM events WHERE seq IN (:numbers*)
 
 -- name: draw_numbers
 -- Draw numbers and count, at once: this row is the lock under which everything is put in order.
@@ -44,10 +44,10 @@ UPDATE connections
 SELECT count(*), coalesce(sum(size), 0) FROM receipts WHERE status = 'quarantined' AND token = :token
 
 -- name: fail_again
-UPDATE receipts SET reason = :reason WHERE digest = :digest AND status = 'quarantined' RETURNING number
+UPDATE receipts SET reason = :reason WHERE number = :number AND status = 'quarantined' RETURNING number
 
 -- name: discard
-UPDATE receipts SET status = 'discarded' WHERE digest = :digest AND status = 'quarantined' RETURNING number
+UPDATE receipts SET status = 'discarded' WHERE number = :number AND status = 'quarantined' RETURNING number
 
 -- name: drop_inbound
 DELETE FROM inbound WHERE receipt = :receipt
@@ -66,13 +66,10 @@ SELECT digest, connection, token, status, reason, proof, received_at, size, sha2
    AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
  ORDER BY number LIMIT :limit
 
--- name: receipt_number
-SELECT number FROM receipts WHERE digest = :digest
-
 -- name: one_receipt
 SELECT digest, connection, token, status, reason, proof, received_at, size, sha256, sealed
   FROM receipts LEFT JOIN inbound ON inbound.receipt = receipts.number
- WHERE digest = :digest
+ WHERE number = :number
 
 -- name: list_events
 SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
@@ -85,7 +82,7 @@ SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
  ORDER BY seq LIMIT :limit
 
 -- name: one_event
-SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events WHERE id = :id
+SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events WHERE seq = :seq
 
 -- name: bounds
 SELECT coalesce((SELECT min(seq) FROM events), 0), (SELECT seq FROM head)

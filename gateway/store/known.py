@@ -1,0 +1,93 @@
+"""What was ever seen: the unique index of receipts' digests and events' ids, written a little behind the rows.
+
+These keys are random, so an index that took each with its row would write a page of its own for each: that was half of
+what an accepted call cost the database. Here the newest keys are held in memory, exactly, and reach the table `known`
+a 256th of the key space at a time: neighbours in the table, many to a page. The rows themselves carry the keys and are
+committed as ever; `head` tells from which number on they are to be read again after a restart. So a key counts as seen
+from the moment its row is written, in the same transaction.
+"""
+
+from collections.abc import Sequence
+
+from gateway.store.engines.engine import Tx
+from gateway.store.statements import Statement, load
+
+LANES = 256
+"""Parts of the key space: keys are hashes, so their first byte divides them evenly."""
+RECENT = 1 << 16
+"""Keys held in memory: about 10 MiB."""
+_sql = load("known")
+
+Pair = tuple[bytes, int]
+"""A key, and the number of its receipt or event."""
+
+
+class Known:
+    """Used by the writer, inside its transactions; `receipt` and `event` by readers too."""
+
+    def __init__(self) -> None:
+        self._recent: list[dict[bytes, int]] | None = None
+        self._amount = 0
+        self._lane = 0
+        self._newest = (0, 0)
+        self._lap = (0, 0)
+
+    def forget(self) -> None:
+        """Read the recent ones again next time: some of these may never have been committed."""
+        self._recent = None
+
+    def find(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Tell which of these were seen, and their numbers."""
+        recent = self._recent or self._load(tx)
+        found: dict[bytes, int] = dict(tx.run(_sql.find, keys=keys))
+        found |= {key: number for key in keys if (number := recent[key[0]].get(key)) is not None}
+        return found
+
+    def add(self, tx: Tx, receipts: Sequence[Pair], events: Sequence[Pair]) -> None:
+        """Note what was just written, in order of its numbers; let go of older ones for it."""
+        recent = self._recent or self._load(tx)
+        for key, number in (*receipts, *events):
+            recent[key[0]][key] = number
+        self._amount += len(receipts) + len(events)
+        receipt, event = self._newest
+        self._newest = (receipts[-1][1] if receipts else receipt, events[-1][1] if events else event)
+        while self._amount > RECENT:
+            self._write_lane(tx, recent)
+
+    def receipt(self, tx: Tx, digest: bytes) -> int | None:
+        """Find a receipt's number."""
+        return self._one(tx, digest, _sql.recent_receipt)
+
+    def event(self, tx: Tx, event_id: bytes) -> int | None:
+        """Find an event's number."""
+        return self._one(tx, event_id, _sql.recent_event)
+
+    def _one(self, tx: Tx, key: bytes, among_recent: Statement) -> int | None:
+        if (recent := self._recent) and (number := recent[key[0]].get(key)):
+            return number
+        rows = tx.run(_sql.find, keys=[key])
+        if rows:
+            found: int = rows[0][1]
+            return found
+        rows = tx.run(among_recent, key=key)  # on its way from memory to the table just now, or nowhere
+        return rows[0][0] if rows else None
+
+    def _load(self, tx: Tx) -> list[dict[bytes, int]]:
+        recent: list[dict[bytes, int]] = [{} for _ in range(LANES)]
+        for key, number in (*tx.run(_sql.recent_receipts), *tx.run(_sql.recent_events)):
+            recent[key[0]][key] = number
+        self._amount = sum(map(len, recent))
+        self._newest = self._lap = tx.run(_sql.newest)[0]
+        self._lane = 0
+        self._recent = recent
+        return recent
+
+    def _write_lane(self, tx: Tx, recent: list[dict[bytes, int]]) -> None:
+        """Write the next part of the key space. After a lap all that was there at its begin is in the table."""
+        lane, recent[self._lane] = recent[self._lane], {}
+        tx.many(_sql.write, sorted(lane.items()))
+        self._amount -= len(lane)
+        self._lane += 1
+        if self._lane == LANES:
+            tx.run(_sql.mark, receipt=self._lap[0], event=self._lap[1])
+            self._lane, self._lap = 0, self._newest
