@@ -40,29 +40,20 @@ class Harmonizely(Provider):
         return (isinstance(word, str) and word in FACTS) or meeting.keys() >= {"uuid", "scheduled_at", "invitee"}
 
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
-        try:
-            told = decode(receipt.inbound.body, wire.Documented)
-        except NotUnderstood:
-            return _mended(receipt)
-        return [_known(receipt, told.event, told.uuid, told.data, [])]
+        call = decode(receipt.inbound.body, wire.Call)
+        if call.event in FACTS:
+            meeting, warnings = reading.read(call.data, wire.Meeting, "$.data")
+            return [_known(receipt, call, meeting, list(warnings))]
+        if call.event:
+            return [_unknown(receipt, call.event, call)]
+        # Without an envelope: seen from their Zapier hooks. What happened shows in its fields only.
+        meeting, warnings = reading.read(receipt.inbound.body, wire.Meeting)
+        return [_known(receipt, wire.Call(), meeting, [*warnings, "payload_bare"])]
 
 
-def _mended(receipt: Receipt) -> Sequence[Draft]:
-    """Read a call of another word, without an envelope, or with optional values of another type than documented."""
-    call = decode(receipt.inbound.body, wire.Call)
-    if call.event in FACTS:
-        meeting, warnings = reading.read(call.data, wire.Meeting, "$.data")
-        return [_known(receipt, call.event, call.uuid, meeting, list(warnings))]
-    if call.event:
-        return [_unknown(receipt, call.event, call)]
-    # Without an envelope: seen from their Zapier hooks. What happened shows in its fields only.
-    meeting, warnings = reading.read(receipt.inbound.body, wire.Meeting)
-    return [_known(receipt, None, None, meeting, [*warnings, "payload_bare"])]
-
-
-def _known(receipt: Receipt, word: str | None, uuid: object, meeting: wire.Meeting, said: list[str]) -> Draft:
+def _known(receipt: Receipt, call: wire.Call, meeting: wire.Meeting, said: list[str]) -> Draft:
     said += "account_not_stated", "hosts_not_stated"
-    fact, at, event_id = word or _implied(meeting), utc(meeting.canceled_at), text(uuid)
+    fact, at, event_id = call.event or _implied(meeting), utc(meeting.canceled_at), text(call.uuid)
     data = FACTS[fact](meeting, said.append)
     if at is None:
         said.append("event_time_not_stated")
@@ -74,7 +65,7 @@ def _known(receipt: Receipt, word: str | None, uuid: object, meeting: wire.Meeti
     return Draft(
         data=data,
         parts=(fact, meeting.uuid, stamp(meeting.scheduled_at), stamp(at), delivery),
-        word=word,
+        word=call.event,
         at=at,
         event_id=event_id,
         variant=VARIANTS.get(receipt.inbound.header("user-agent") or ""),
@@ -149,21 +140,24 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
     if meeting.invitee is None:
         warn("attendees_not_stated")
     attendees = [_person(person, warn) for person in (meeting.invitee, *(meeting.participants or ())) if person]
+    told = [(a.question_label, a.question_type, kept(a.value, MASKED)) for a in meeting.answers or ()]
     kind, start = meeting.event_type, utc(meeting.scheduled_at)
     return events.Booking(
         id=meeting.uuid,
         status=status,
         provider_status=text(meeting.state),
         title=text(kind.name) if kind else None,
-        service=_service(kind) if kind else None,
+        service=events.Service(slug=text(kind.slug), name=text(kind.name), duration_minutes=kind.duration)
+        if kind
+        else None,
         start=start,
         end=reading.ending(meeting.end_date, start, kind.duration if kind else None, warn),
         utc_offset=reading.offset(meeting.scheduled_at),
         location=location,
         attendees=tuple(attendees) or None,
-        answers=None if meeting.answers is None else tuple([_answer(answer, warn) for answer in meeting.answers]),
+        answers=None if meeting.answers is None else tuple([reading.answer(*a, ANSWERS, warn) for a in told]),
         notes=text(meeting.notes),
-        payment=likely.payment(meeting.payment) if meeting.payment else None,
+        payment=likely.payment(meeting.payment),
     )
 
 
@@ -179,11 +173,3 @@ def _person(person: wire.Person, warn: Warn) -> events.Person:
         timezone=timezone,
         locale=text(person.locale),
     )
-
-
-def _service(kind: wire.EventType) -> events.Service:
-    return events.Service(slug=text(kind.slug), name=text(kind.name), duration_minutes=kind.duration)
-
-
-def _answer(told: wire.Answer, warn: Warn) -> events.Answer:
-    return reading.answer(told.question_label, told.question_type, kept(told.value, MASKED), ANSWERS, warn)

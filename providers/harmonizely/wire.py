@@ -1,6 +1,6 @@
 """What they send: only the fields that are read. Of the bodies only `meetingScheduled`'s is documented."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Raw, Struct
 
@@ -51,11 +51,3 @@ class Call(Struct):
     event: str | None = None
     uuid: Any = None
     data: Raw = Raw("null")
-
-
-class Documented(Struct):
-    """The same call when everything in it is as documented: read in one go."""
-
-    event: Literal["meetingScheduled", "meetingRescheduled", "meetingCancelled"]
-    data: Meeting
-    uuid: Any = None
