@@ -8,6 +8,7 @@ from the moment its row is written, in the same transaction.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from gateway.store.engines.engine import Tx
 from gateway.store.statements import Statement, load
@@ -18,6 +19,16 @@ RECENT = 1 << 16
 """Keys held in memory: about 10 MiB."""
 _sql = load("known")
 
+
+class Place(NamedTuple):
+    """Where the writing behind has come to: `newest` numbers of receipt and event, and those when the lap began."""
+
+    amount: int
+    lane: int
+    newest: tuple[int, int]
+    lap: tuple[int, int]
+
+
 Pair = tuple[bytes, int]
 """A key, and the number of its receipt or event."""
 
@@ -27,32 +38,47 @@ class Known:
 
     def __init__(self) -> None:
         self._recent: list[dict[bytes, int]] | None = None
-        self._amount = 0
-        self._lane = 0
-        self._newest = (0, 0)
-        self._lap = (0, 0)
+        self._at = self._kept = Place(0, 0, (0, 0), (0, 0))
+        self._added: list[bytes] = []
+        self._written: list[tuple[int, dict[bytes, int]]] = []
+
+    def keep(self) -> None:
+        """What was added stands."""
+        self._added, self._written, self._kept = [], [], self._at
+
+    def undo(self) -> None:
+        """Take back what was added since, and put back the lanes that were written."""
+        recent = self._recent or []
+        for lane, keys in self._written:
+            recent[lane] |= keys  # not replaced: newer ones may be in it, and are taken out below
+        for key in self._added:
+            recent[key[0]].pop(key, None)
+        self._at = self._kept
+        self.keep()
 
     def forget(self) -> None:
         """Read the recent ones again next time: some of these may never have been committed."""
         self._recent = None
+        self._added, self._written = [], []
 
     def find(self, tx: Tx, keys: Sequence[bytes]) -> dict[bytes, int]:
         """Tell which of these were seen, and their numbers."""
-        recent = self._recent or self._load(tx)
+        recent = self._recent or self.load(tx)
         found: dict[bytes, int] = dict(tx.run(_sql.find, keys=keys))
         found |= {key: number for key in keys if (number := recent[key[0]].get(key)) is not None}
         return found
 
     def add(self, tx: Tx, receipts: Sequence[Pair], events: Sequence[Pair]) -> None:
         """Note what was just written, in order of its numbers; let go of older ones for it."""
-        recent = self._recent or self._load(tx)
+        recent = self._recent or self.load(tx)
         for key, number in (*receipts, *events):
             recent[key[0]][key] = number
-        self._amount += len(receipts) + len(events)
-        receipt, event = self._newest
-        self._newest = (receipts[-1][1] if receipts else receipt, events[-1][1] if events else event)
-        while self._amount > RECENT:
-            self._write_lane(tx, recent)
+            self._added.append(key)
+        receipt, event = self._at.newest
+        newest = (receipts[-1][1] if receipts else receipt, events[-1][1] if events else event)
+        self._at = self._at._replace(amount=self._at.amount + len(receipts) + len(events), newest=newest)
+        while self._at.amount > RECENT:
+            self._at = self._write_lane(tx, recent, self._at)
 
     def receipt(self, tx: Tx, digest: bytes) -> int | None:
         """Find a receipt's number."""
@@ -72,22 +98,24 @@ class Known:
         rows = tx.run(among_recent, key=key)  # on its way from memory to the table just now, or nowhere
         return rows[0][0] if rows else None
 
-    def _load(self, tx: Tx) -> list[dict[bytes, int]]:
+    def load(self, tx: Tx) -> list[dict[bytes, int]]:
+        """Read the recent ones."""
         recent: list[dict[bytes, int]] = [{} for _ in range(LANES)]
         for key, number in (*tx.run(_sql.recent_receipts), *tx.run(_sql.recent_events)):
             recent[key[0]][key] = number
-        self._amount = sum(map(len, recent))
-        self._newest = self._lap = tx.run(_sql.newest)[0]
-        self._lane = 0
+        receipt, event = tx.run(_sql.newest)[0]
+        self._at = Place(sum(map(len, recent)), 0, (receipt, event), (receipt, event))
         self._recent = recent
+        self.keep()
         return recent
 
-    def _write_lane(self, tx: Tx, recent: list[dict[bytes, int]]) -> None:
+    def _write_lane(self, tx: Tx, recent: list[dict[bytes, int]], at: Place) -> Place:
         """Write the next part of the key space. After a lap all that was there at its begin is in the table."""
-        lane, recent[self._lane] = recent[self._lane], {}
-        tx.many(_sql.write, sorted(lane.items()))
-        self._amount -= len(lane)
-        self._lane += 1
-        if self._lane == LANES:
-            tx.run(_sql.mark, receipt=self._lap[0], event=self._lap[1])
-            self._lane, self._lap = 0, self._newest
+        keys, recent[at.lane] = recent[at.lane], {}
+        tx.many(_sql.write, sorted(keys.items()))
+        self._written.append((at.lane, keys))
+        amount = at.amount - len(keys)
+        if at.lane + 1 < LANES:
+            return at._replace(amount=amount, lane=at.lane + 1)
+        tx.run(_sql.mark, receipt=at.lap[0], event=at.lap[1])
+        return Place(amount, 0, at.newest, at.newest)

@@ -36,7 +36,7 @@ class Listing:
 
     def receipt(self, tx: Tx, receipt_id: str) -> StoredReceipt | None:
         number = self._receipt_number(tx, receipt_id)
-        rows = [] if number is None else tx.run(_in.one_receipt, number=number)
+        rows = tx.run(_in.one_receipt, number=number, digest=receipt_digest(receipt_id))
         return self._receipt(rows[0]) if rows else None
 
     def events(
@@ -65,8 +65,7 @@ class Listing:
         return [self._event(row) for row in rows]
 
     def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
-        seq = self._seq(tx, event_id)
-        rows = [] if seq is None else tx.run(_in.one_event, seq=seq)
+        rows = tx.run(_in.one_event, seq=self._seq(tx, event_id), id=event_bytes(event_id))
         return self._event(rows[0]) if rows else None
 
     def deliveries(

@@ -26,9 +26,14 @@ class Routes:
         self._version = version
         return True
 
+    def keep(self) -> None:
+        """Nothing to do: these are of a version that is there."""
+
     def forget(self) -> None:
         """Read the destinations again next time: the version that these are of may never have been committed."""
         self._version = -1
+
+    undo = forget
 
     def of(self, kind: str, provider: str, connection: str) -> Numbers:
         """Name the destinations for an event of this type; paused ones too."""

@@ -60,9 +60,9 @@ class Store:
         self._engine = engine
         self._configuration = Configuration(keys)
         routes = Routes(self._configuration.destinations)
-        known = Known()
-        engine.on_undo(routes.forget)
-        engine.on_undo(known.forget)
+        known = self._known = Known()
+        engine.remind(routes)
+        engine.remind(known)
         self._intake = Intake(keys, known, routes, engine.now, engine.roomy)
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
@@ -97,6 +97,7 @@ class Store:
     def _check(self, tx: Tx, items: Sequence[None]) -> list[int]:
         version = self._configuration.check_keys(tx)
         queue.recover(tx, self.now())
+        self._known.load(tx)
         return [version for _ in items]
 
     async def close(self) -> None:

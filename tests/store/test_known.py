@@ -121,6 +121,15 @@ async def test_what_was_undone_is_new_when_it_comes_again_and_then_known(store: 
     await nothing_is_new(store, range(1, 2))
 
 
+async def test_what_was_known_stays_known_when_a_later_call_is_undone(store: Store) -> None:
+    for number in range(60):
+        await accept(store, number)
+        await refused(store, 1000 + number)
+        assert await with_writer(store, lambda db: db.execute(UNREADABLE).fetchall()) == [(0,)]
+
+    await nothing_is_new(store, range(60))
+
+
 async def test_what_a_failed_commit_lost_is_not_known(data_dir: Path) -> None:
     disk = Disk()
     store = await open_store(data_dir)
@@ -150,9 +159,7 @@ async def test_an_event_is_found_by_readers_wherever_its_key_is(store: Store) ->
 
 async def test_a_reader_finds_a_key_on_its_way_to_the_table(store: Store) -> None:
     answer = await accept(store, 1)
-    engine: Any = store._engine
-    for forget in engine._forget:  # as if the lane had just been taken from memory, and its commit were not seen yet
-        forget()
+    store._known.forget()  # as if the lane had just been taken from memory, and its commit were not seen yet
 
     assert await store.event(answer.events[0]) is not None
     assert await store.receipt(answer.receipt) is not None

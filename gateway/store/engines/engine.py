@@ -31,6 +31,19 @@ the engine then runs each caller's part alone, so that only the bad one fails.
 """
 
 
+class Memory(Protocol):
+    """Something that jobs learn from transactions and keep: it has to follow their fate."""
+
+    def keep(self) -> None:
+        """What was learnt stands."""
+
+    def undo(self) -> None:
+        """What was learnt since the last `keep` is void."""
+
+    def forget(self) -> None:
+        """Nobody knows what stands: learn anew."""
+
+
 class Engine(Protocol):
     """A database whose writes share commits."""
 
@@ -40,8 +53,8 @@ class Engine(Protocol):
     def roomy(self) -> bool:
         """Tell whether there is room for more than what is already being handled."""
 
-    def on_undo(self, forget: Callable[[], None]) -> None:
-        """Have this called, on the writer's thread, when a transaction was undone: what jobs learnt in it is void."""
+    def remind(self, memory: Memory) -> None:
+        """Tell this, on the writer's thread, what became of the transactions that jobs learnt something in."""
 
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         """Run the job in a transaction and answer once it is durable. Raises StoreUnavailable."""

@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import apsw
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
-from gateway.store.engines.engine import A, Clock, Job, R
+from gateway.store.engines.engine import A, Clock, Job, Memory, R
 from gateway.store.engines.group import Call, Group, Outcome
 from gateway.store.engines.sqlite_file import FILE, connect, connect_reader, examine, lock, migrate, prepare
 from gateway.store.engines.sqlite_tx import SqliteTx
@@ -40,7 +40,7 @@ class Sqlite:
         self._readers = ThreadPoolExecutor(READERS, "store-reader")
         self._idle: SimpleQueue[apsw.Connection] = SimpleQueue()
         self._db: apsw.Connection | None = None
-        self._forget: list[Callable[[], None]] = []
+        self._memories: list[Memory] = []
         self._checkpointed = 0.0
         self._group = Group(self._writer, self._commit)
 
@@ -58,8 +58,8 @@ class Sqlite:
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         return self._group.submit(job, item)
 
-    def on_undo(self, forget: Callable[[], None]) -> None:
-        self._forget.append(forget)
+    def remind(self, memory: Memory) -> None:
+        self._memories.append(memory)
 
     async def read(self, query: Callable[[SqliteTx], R]) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
@@ -95,10 +95,11 @@ class Sqlite:
         except Exception:  # noqa: BLE001 -- whatever it was: what follows finds out whose it was
             if not db.get_autocommit():
                 db.execute("ROLLBACK")
-            self._undone()
+            self._tell("undo")
             db.execute("BEGIN IMMEDIATE")
             outcomes = [self._alone(db, call) for call in batch]
         db.execute("COMMIT")
+        self._tell("keep")
         return outcomes
 
     def _alone(self, db: apsw.Connection, call: Call) -> Outcome:
@@ -109,18 +110,19 @@ class Sqlite:
             if db.get_autocommit():  # SQLite undid everything: this is about the database, not about the call
                 raise
             db.execute("ROLLBACK TO one")
-            self._undone()
+            self._tell("undo")
             outcome = _answer(error)
         db.execute("RELEASE one")
+        self._tell("keep")
         return outcome
 
-    def _undone(self) -> None:
-        for forget in self._forget:
-            forget()
+    def _tell(self, fate: Literal["keep", "undo", "forget"]) -> None:
+        for memory in self._memories:
+            getattr(memory, fate)()
 
     def _drop(self) -> None:
         """Close after a failure: what a failed fsync left behind in memory is not to be believed."""
-        self._undone()
+        self._tell("forget")
         db, self._db = self._db, None
         if db is not None:
             db.close(force=True)

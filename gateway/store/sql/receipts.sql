@@ -69,7 +69,7 @@ SELECT digest, connection, token, status, reason, proof, received_at, size, sha2
 -- name: one_receipt
 SELECT digest, connection, token, status, reason, proof, received_at, size, sha256, sealed
   FROM receipts LEFT JOIN inbound ON inbound.receipt = receipts.number
- WHERE number = :number
+ WHERE number = :number AND digest = :digest
 
 -- name: list_events
 SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
@@ -82,7 +82,8 @@ SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
  ORDER BY seq LIMIT :limit
 
 -- name: one_event
-SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events WHERE seq = :seq
+SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events
+ WHERE seq = :seq AND id = :id
 
 -- name: bounds
 SELECT coalesce((SELECT min(seq) FROM events), 0), (SELECT seq FROM head)
