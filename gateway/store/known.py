@@ -17,6 +17,8 @@ LANES = 256
 """Parts of the key space: keys are hashes, so their first byte divides them evenly."""
 RECENT = 1 << 16
 """Keys held in memory: about 10 MiB."""
+MOST_LANES = 8
+"""Parts written in one transaction: after a restart there are more keys than usual, and nobody shall wait for all."""
 _sql = load("known")
 
 
@@ -77,8 +79,9 @@ class Known:
         receipt, event = self._at.newest
         newest = (receipts[-1][1] if receipts else receipt, events[-1][1] if events else event)
         self._at = self._at._replace(amount=self._at.amount + len(receipts) + len(events), newest=newest)
-        while self._at.amount > RECENT:
-            self._at = self._write_lane(tx, recent, self._at)
+        for _ in range(MOST_LANES):
+            if self._at.amount > RECENT:
+                self._at = self._write_lane(tx, recent, self._at)
 
     def receipt(self, tx: Tx, digest: bytes) -> int | None:
         """Find a receipt's number."""

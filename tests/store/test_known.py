@@ -23,6 +23,7 @@ STEPS = st.lists(st.one_of(st.integers(0, 60), st.integers(0, 60), st.just("rest
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known, "RECENT", FEW)
+    monkeypatch.setattr(known, "MOST_LANES", 256)
 
 
 async def written(store: Store) -> int:
@@ -69,12 +70,10 @@ async def live_through(folder: Path, steps: list[Any]) -> None:
 @settings(max_examples=15)
 @given(steps=STEPS)
 def test_what_was_seen_is_known_and_nothing_else_is(steps: list[Any]) -> None:
-    original, known.RECENT = known.RECENT, FEW
-    try:
-        with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(live_through(Path(folder), steps))
-    finally:
-        known.RECENT = original
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(known, "RECENT", FEW)
+        patch.setattr(known, "MOST_LANES", 256)
+        asyncio.run(live_through(Path(folder), steps))
 
 
 async def test_only_the_recent_ones_are_held_in_memory(store: Store) -> None:
