@@ -112,6 +112,7 @@ async def test_when_the_disk_is_nearly_full_deliveries_go_on(store: Store, monke
     disk = tuple(os.statvfs("/"))
     nearly_full = os.statvfs_result((*disk[:3], 1, 1, *disk[5:10]))
     monkeypatch.setattr(os, "statvfs", lambda _: nearly_full)
+    monkeypatch.setattr("gateway.store.engines.sqlite.LOOK_EVERY", 0.0)
 
     with pytest.raises(StoreUnavailable, match="disk"):
         await accept(store, 2)

@@ -25,6 +25,8 @@ READERS = 3
 CHECKPOINT_EVERY = 0.05
 """Seconds between checkpoints while there is work."""
 WAL_LIMIT = 64 << 20
+LOOK_EVERY = 0.1
+"""Seconds between two looks at how full the disk is."""
 RESERVE = 16 << 20
 """Bytes of disk left to deliveries when calls are already refused; on a small disk a tenth of it."""
 
@@ -42,6 +44,8 @@ class Sqlite:
         self._db: apsw.Connection | None = None
         self._memories: list[Memory] = []
         self._checkpointed = 0.0
+        self._looked = 0.0
+        self._roomy = True
         self._group = Group(self._writer, self._commit)
 
     @classmethod
@@ -73,8 +77,11 @@ class Sqlite:
         self._let_go()
 
     def roomy(self) -> bool:
-        disk = os.statvfs(self._path)
-        return disk.f_bavail * disk.f_frsize > min(RESERVE, disk.f_blocks * disk.f_frsize // 10)
+        if time.monotonic() - self._looked >= LOOK_EVERY:
+            disk = os.statvfs(self._path)
+            self._roomy = disk.f_bavail * disk.f_frsize > min(RESERVE, disk.f_blocks * disk.f_frsize // 10)
+            self._looked = time.monotonic()
+        return self._roomy
 
     # --- the writer's thread ---------------------------------------------------------------------------------------
 
