@@ -4,7 +4,6 @@ A write is one transaction, shares its commit with its neighbours, and returns a
 method raises StoreUnavailable when the database cannot do it now; times are epoch milliseconds (UTC).
 """
 
-import time
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Self
 
 from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
+from gateway.store.clock import steady_clock
 from gateway.store.configuration import Changed, Configuration
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
@@ -45,12 +45,6 @@ from gateway.store.sieve import Call, Item, Make
 
 SLICE = 500
 """Rows of a large job in one transaction, so that nobody waits long behind it."""
-
-
-def steady_clock() -> Clock:
-    """Make a clock of the wall's time now and the machine's uptime since: it never jumps."""
-    offset = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    return lambda: (offset + time.clock_gettime_ns(time.CLOCK_BOOTTIME)) // 1_000_000
 
 
 class Store:
