@@ -39,11 +39,12 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 class Disk(apsw.VFS):
-    """The operating system's files, with a log of what was made durable, and a switch that makes fsync fail."""
+    """The operating system's files. `synced` is what a power cut leaves of them at worst; `broken` makes fsync fail."""
 
     def __init__(self) -> None:
         super().__init__("watched", "unix", makedefault=True)
         self.log: list[str] = []
+        self.synced: dict[str, bytes] = {}
         self.broken = False
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:  # noqa: N802 -- apsw's name
@@ -54,8 +55,8 @@ class _Watched(apsw.VFSFile):
     def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
         super().__init__("unix", name, flags)
         self._disk = disk
-        path = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
-        self._is_log = path.endswith("-wal")
+        self._path = Path(name.filename() if isinstance(name, apsw.URIFilename) else str(name))
+        self._is_log = self._path.name.endswith("-wal")
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802 -- apsw's name
         super().xWrite(data, offset)
@@ -66,5 +67,8 @@ class _Watched(apsw.VFSFile):
         if self._disk.broken:
             raise apsw.IOError("the disk does not do it")
         super().xSync(flags)
+        if self._path.exists():
+            name = self._path.name
+            self._disk.synced["gateway.db" if name == "gateway.db.new" else name] = self._path.read_bytes()
         if self._is_log:
             self._disk.log.append("sync")

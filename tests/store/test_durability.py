@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.contract.errors import StoreUnavailable
+from gateway.store.engines import sqlite
 from gateway.store.engines.engine import Tx
 from gateway.store.statements import Statement
 from gateway.store.store import Store
@@ -146,6 +147,43 @@ async def test_reopening_keeps_everything(data_dir: Path) -> None:
     assert (await accept(store, 2)).status == "accepted"
     assert await store.bounds() == (1, 2)
     await store.close()
+
+
+async def test_what_was_answered_survives_a_power_cut_at_any_moment(
+    disk: Disk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "CHECKPOINT_EVERY", 0.0)
+    store = await open_store(tmp_path / "running")
+    answered: list[bytes] = []
+    moments: list[tuple[int, dict[str, bytes]]] = []
+
+    async def work(first: int) -> None:
+        for number in range(first, first + 40):
+            moments.append((len(answered), dict(disk.synced)))
+            await accept(store, number)
+            answered.append(b'{"event":%d}' % number)
+
+    await asyncio.gather(*[work(100 * worker) for worker in range(1, 5)])
+    moments.append((len(answered), dict(disk.synced)))
+    await store.close()
+
+    for count, files in moments[::9] + moments[-1:]:
+        assert set(answered[:count]) <= await left_after(files, tmp_path / f"cut-{count}")
+
+
+async def left_after(files: dict[str, bytes], folder: Path) -> set[bytes]:
+    """Open what the power cut left."""
+    write_files(files, folder)
+    store = await open_store(folder)
+    left = {each.body for each in await store.events(limit=1000)}
+    await store.close()
+    return left
+
+
+def write_files(files: dict[str, bytes], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
 
 
 BUSY = """

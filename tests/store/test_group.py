@@ -112,12 +112,16 @@ async def test_everybody_who_waits_for_a_change_hears_of_one(store: Store) -> No
 async def test_closing_finishes_what_was_asked_and_takes_no_more(data_dir: Any) -> None:
     store = await open_store(data_dir)
     asked = [asyncio.create_task(accept(store, number)) for number in range(100)]
+    looking = [asyncio.create_task(store.events()) for _ in range(10)]
     await asyncio.sleep(0)
     await store.close()
+    await asyncio.gather(*looking)
 
     assert [each.status for each in await asyncio.gather(*asked)] == ["accepted"] * 100
     with pytest.raises(StoreUnavailable, match="closed"):
         await accept(store, 101)
+    with pytest.raises(StoreUnavailable, match="closed"):
+        await store.events()
 
 
 async def test_a_mistake_of_the_engine_s_own_leaves_nobody_waiting(

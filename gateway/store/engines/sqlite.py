@@ -44,6 +44,7 @@ class Sqlite:
         self._db: apsw.Connection | None = None
         self._memories: list[Memory] = []
         self._checkpointed = 0.0
+        self._closed = False
         self._looked = 0.0
         self._roomy = True
         self._group = Group(self._writer, self._commit)
@@ -66,12 +67,15 @@ class Sqlite:
         self._memories.append(memory)
 
     async def read(self, query: Callable[[SqliteTx], R]) -> R:
+        if self._closed:
+            raise StoreUnavailable("the store is closed")
         return await asyncio.get_running_loop().run_in_executor(self._readers, self._read, query)
 
     async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         return await self._group.changed(timeout)
 
     async def close(self) -> None:
+        self._closed = True
         await self._group.drain()
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close_all)
         self._let_go()
@@ -166,6 +170,7 @@ class Sqlite:
         self._checkpointed = time.monotonic()
 
     def _close_all(self) -> None:
+        self._readers.shutdown()  # waits for those who are reading
         while (db := self._spare()) is not None:
             db.close()
         if self._db is not None:
