@@ -92,9 +92,19 @@ def body_digest(body: bytes, without: Set[str] = frozenset()) -> str:
         raise NotUnderstood("the body is nested too deep") from None
 
 
+MOST_TOKENS = 64
+"""Each is looked for in the whole body: without a limit a body of nothing but tokens would take a minute."""
+
+
 def wiped(body: bytes, masked: frozenset[str]) -> bytes:
-    """Blank the tokens under these keys, and wherever else they stand, such as in a link that acts without a login."""
-    for token in set(_tokens(masked).findall(body)):
+    """Blank the tokens under these keys, and wherever else they stand, such as in a link that acts without a login.
+
+    Raises NotUnderstood when there are more than MOST_TOKENS.
+    """
+    tokens = set(_tokens(masked).findall(body))
+    if len(tokens) > MOST_TOKENS:
+        raise NotUnderstood("more tokens that act without a login than a call has")
+    for token in tokens:
         body = body.replace(token, b"*" * len(token))
     return body
 

@@ -69,6 +69,8 @@ class StrictProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._size += len(data)
+        if self._began is None and (self.cycle is None or self.cycle.response_complete):
+            self._began = self.loop.time()  # whatever comes now must become a request in time; line breaks do not count
         try:
             self.parser.feed_data(data)
             self._check_size()

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.contract.errors import NotUnderstood
 from gateway.contract.reading import body_digest, wiped
 
 MASKED = frozenset({"secret", "cancel.link"})
@@ -49,3 +50,10 @@ def test_a_digest_leaves_out_what_does_not_count(value: dict[str, object]) -> No
     counted = {key: {} if isinstance(item, dict) else item for key, item in value.items() if key != "secret"}
     digest = body_digest(msgspec.json.encode(value), MASKED)
     assert digest == body_digest(msgspec.json.encode(counted))
+
+
+def test_a_body_of_nothing_but_tokens_is_refused_at_once() -> None:
+    """Each one is looked for in the whole body, so there is a limit to how many may be there."""
+    body = b"{" + b",".join(b'"secret":"%08x"' % n for n in range(50_000)) + b"}"
+    with pytest.raises(NotUnderstood):
+        wiped(body, MASKED)

@@ -147,6 +147,18 @@ def test_a_request_that_does_not_arrive_is_ended(
     assert said.startswith(answered) if answered else said == b""
 
 
+def test_line_breaks_do_not_keep_a_connection_for_ever(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(post())
+        assert connection.recv(65536).endswith(b"5")
+        monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.2)
+        connection.sendall(b"\r\n")
+        said = b""
+        while chunk := connection.recv(65536):
+            said += chunk
+    assert said.startswith(b"HTTP/1.1 408 ")
+
+
 def test_a_slow_answer_is_not_a_slow_request(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The deadline bounds what the caller sends, not what we think about (a long poll waits for seconds)."""
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
