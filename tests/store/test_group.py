@@ -130,6 +130,6 @@ async def test_a_mistake_of_the_engine_s_own_leaves_nobody_waiting(
     def broken(_: Any) -> None:
         raise Wrong("engine")
 
-    monkeypatch.setattr(store._engine._group, "_commit", broken)  # type: ignore[attr-defined]
+    monkeypatch.setattr(store._engine._group, "_commit", broken)  # type: ignore[attr-defined]  # -- a look inside the engine
     with pytest.raises(Wrong, match="engine"):
         await accept(store, 1)

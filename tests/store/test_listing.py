@@ -19,7 +19,7 @@ async def test_events_are_listed_by_what_they_are(store: Store) -> None:
     await accept(store, 3, type="form.submitted", provider="harmony", connection="con_2")
 
     async def found(**filters: object) -> list[int]:
-        return [each.seq for each in await store.events(**filters)]  # type: ignore[arg-type]
+        return [each.seq for each in await store.events(**filters)]  # type: ignore[arg-type]  # -- filters by name, as the callers give them
 
     assert await found(types=["booking.*"]) == [1, 2]
     assert await found(types=["booking.cancelled", "form.submitted"]) == [2, 3]
