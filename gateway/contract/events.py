@@ -147,6 +147,18 @@ class DeliveredBy(_Open):
     UNKNOWN = "unknown"
 
 
+class ConnectionState(_Open):
+    """How a connection to a provider stands."""
+
+    REGISTERING = "registering"
+    WAITING = "waiting"
+    ACTIVE = "active"
+    NEEDS_REPAIR = "needs_repair"
+    BROKEN = "broken"
+    REMOVING = "removing"
+    UNKNOWN = "unknown"
+
+
 class Person(Struct, frozen=True, kw_only=True):
     """A host or an attendee. `timezone` is an IANA name, `locale` as the provider writes it."""
 
@@ -366,6 +378,30 @@ class Ping(Struct, frozen=True, kw_only=True):
     message: str
 
 
+class ConnectionChanged(Struct, frozen=True, kw_only=True):
+    """A connection needs its operator, or is well again.
+
+    `provider` and `name` are the connection's own. `silent`: nothing came for longer than is usual. `reason` says what
+    was found, with the provider's words where it gave some.
+    """
+
+    connection: str
+    provider: str
+    name: str
+    status: ConnectionState
+    previous_status: ConnectionState
+    silent: bool = False
+    reason: FreeText | None = None
+
+
+class DestinationPaused(Struct, frozen=True, kw_only=True):
+    """The gateway stopped delivering to a destination; what it subscribed to waits. `reason`: the gateway's words."""
+
+    destination: str
+    name: str
+    reason: str
+
+
 # --- the envelope --------------------------------------------------------------------------------------------------
 
 
@@ -491,6 +527,14 @@ class GatewayTest(Event, frozen=True, kw_only=True, tag="gateway.test"):
     data: Ping
 
 
+class GatewayConnectionChanged(Event, frozen=True, kw_only=True, tag="gateway.connection_changed"):
+    data: ConnectionChanged
+
+
+class GatewayDestinationPaused(Event, frozen=True, kw_only=True, tag="gateway.destination_paused"):
+    data: DestinationPaused
+
+
 AnyEvent = (
     BookingRequested
     | BookingScheduled
@@ -508,6 +552,8 @@ AnyEvent = (
     | ConversationActivity
     | ProviderEvent
     | GatewayTest
+    | GatewayConnectionChanged
+    | GatewayDestinationPaused
 )
 Data = (
     Requested
@@ -526,10 +572,14 @@ Data = (
     | Activity
     | Other
     | Ping
+    | ConnectionChanged
+    | DestinationPaused
 )
 
 EVENT_TYPES: dict[str, type[AnyEvent]] = {str(c.__struct_config__.tag): c for c in get_args(AnyEvent)}
 """Every type by its name on the wire."""
+GATEWAY = "gateway"
+"""The provider in the origin of events about the gateway itself; their types begin with it."""
 EVENT_OF: dict[type[Data], type[AnyEvent]] = {get_type_hints(c)["data"]: c for c in get_args(AnyEvent)}
 """The event that carries a piece of data."""
 
@@ -574,7 +624,6 @@ def event_digest(parts: Sequence[str | None]) -> bytes:
 
 
 @lru_cache(maxsize=1024)  # each is written twice: into the envelope and into the answer to the provider
-@lru_cache(maxsize=1024)
 def event_id(digest: bytes) -> str:
     """Write a 20-byte digest as `evt_` and 32 lower-case base32 characters."""
     return "evt_" + base32(digest, STANDARD)

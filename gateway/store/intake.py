@@ -84,13 +84,13 @@ class Intake:
         wanted = self._wanted(events)
         deliveries = sum(map(len, wanted))
         fresh = sum([kept.seen is None for kept in sieve.kept])
-        seq, receipt, delivery, version = _draw(
+        seq, receipt, delivery, version = draw(
             tx, events=len(events), receipts=fresh, deliveries=deliveries, **sieve.amounts
         )
         if self._routes.refresh(tx, version):  # planned by an old configuration: once more by the new one
             wanted = self._wanted(events)
             deliveries = sum(map(len, wanted))
-            delivery = _draw(tx, deliveries=deliveries)[2]
+            delivery = draw(tx, deliveries=deliveries)[2]
         return Drawn(seq - len(events), receipt - fresh, delivery - deliveries, wanted)
 
     def _wanted(self, events: Sequence[NewEvent]) -> list[Numbers]:
@@ -120,7 +120,7 @@ class Intake:
             number += each.seen is None
             for event in each.new:
                 seq += 1
-                rows.append(_event_row(seq, event, number if each.seen is None else each.seen.number))
+                rows.append(event_row(seq, event, number if each.seen is None else each.seen.number))
                 sealed.append((seq, self._seal(event.body, b"bodies:" + event.id)))
         self._known.add(tx, [], [(row[2], row[0]) for row in rows])
         tx.many(_sql.insert_events, rows)
@@ -145,7 +145,7 @@ def _waves(calls: Sequence[Call]) -> Iterator[Sequence[int]]:
         left = later
 
 
-def _draw(tx: Tx, **amounts: int) -> Row:
+def draw(tx: Tx, **amounts: int) -> Row:
     return tx.run(_sql.draw_numbers, **{**_NOTHING, **amounts})[0]
 
 
@@ -166,7 +166,7 @@ def _receipt_row(number: int, r: NewReceipt, events: bytes) -> Row:
     )
 
 
-def _event_row(seq: int, e: NewEvent, receipt: int) -> Row:
+def event_row(seq: int, e: NewEvent, receipt: int | None) -> Row:
     return (
         seq,
         None if e.key is None else key_hash(e.key),
@@ -197,5 +197,5 @@ def _discard(tx: Tx, number: int | None) -> bool:
     if not tx.run(_sql.discard, number=number):
         return False
     tx.run(_sql.drop_inbound, receipt=number)
-    _draw(tx, quarantined=-1, discarded=1)
+    draw(tx, quarantined=-1, discarded=1)
     return True

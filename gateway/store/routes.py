@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from gateway.contract.events import GATEWAY
 from gateway.store.engines.engine import Tx
 from gateway.store.model import Destination
 
@@ -50,7 +51,14 @@ class Routes:
 
 
 def wants(destination: Destination, kind: str, provider: str, connection: str) -> bool:
-    """Tell whether a destination subscribed to this: None is all, a pattern is exact, `prefix.*` or `*`."""
+    """Tell whether a destination subscribed to this: None is all, a pattern is exact, `prefix.*` or `*`.
+
+    `*` is every event that a provider caused. One about the gateway itself goes to who asked for it by its name or by
+    `gateway.*`, whatever providers and connections the other events are narrowed to: an alarm must not be lost to a
+    filter.
+    """
+    if provider == GATEWAY:
+        return any(pattern != "*" and matches(pattern, kind) for pattern in destination.types)
     return (
         any(matches(pattern, kind) for pattern in destination.types)
         and (destination.providers is None or provider in destination.providers)

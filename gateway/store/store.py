@@ -13,6 +13,7 @@ from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
 from gateway.store.clock import steady_clock
 from gateway.store.configuration import Changed, Configuration
+from gateway.store.emitting import Emitter
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE
@@ -58,6 +59,9 @@ class Store:
         engine.remind(routes)
         engine.remind(known)
         self._intake = Intake(keys, known, routes, engine.now, engine.roomy)
+        self._emitter = Emitter(keys, known, routes, engine.now)
+        self._tell_of_connection = self._emitter.telling(self._configuration.put_connection)
+        self._tell_of_destination = self._emitter.telling(self._configuration.put_destination)
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
         self._version = 0
@@ -126,6 +130,10 @@ class Store:
         if digest is None:
             return Accepted("duplicate", receipt_id)
         return await self._engine.write(self._intake.accept, Call(digest, connection, None, events))
+
+    async def emit(self, *events: NewEvent) -> tuple[str, ...]:
+        """Keep and plan events about the gateway itself; answer the ids of those that were not there already."""
+        return await self._engine.write(self._emitter.emit, events) if events else ()
 
     async def fail_again(self, receipt_id: str, reason: str) -> bool:
         """Keep the newest reason of a quarantined receipt; False when it is not quarantined."""
@@ -271,14 +279,17 @@ class Store:
         """List the shared URL's tokens, newest first."""
         return await self._engine.read(self._configuration.tokens)
 
-    async def put_connection(self, connection: Connection) -> Connection:
-        """Add (version 0) or change; the answer has the new version. Raises VersionConflict."""
-        changed: Connection = await self._change(self._configuration.put_connection, connection)
+    async def put_connection(self, connection: Connection, *telling: NewEvent) -> Connection:
+        """Add (version 0) or change; the answer has the new version. Raises VersionConflict.
+
+        `telling`: events about the change, kept in the same transaction.
+        """
+        changed: Connection = await self._change(self._tell_of_connection, (connection, telling))
         return changed
 
-    async def put_destination(self, destination: Destination) -> Destination:
-        """Add (version 0) or change; the answer has number and version. Raises VersionConflict."""
-        changed: Destination = await self._change(self._configuration.put_destination, destination)
+    async def put_destination(self, destination: Destination, *telling: NewEvent) -> Destination:
+        """Add (version 0) or change, as `put_connection` does; the answer has number and version."""
+        changed: Destination = await self._change(self._tell_of_destination, (destination, telling))
         return changed
 
     async def put_key(self, key: Key) -> None:

@@ -25,7 +25,9 @@ SAFE = frozenset(
         *("Service.id", "Service.slug", "Service.name", "Location.conference", "Answer.question_id"),
         *("Answer.provider_type", "Payment.amount", "Payment.currency", "Payment.processor", "Payment.reference"),
         *("Form.id", "Form.name", "Conversation.id", "Activity.action", "NewMember.role", "Other.entity"),
-        *("Other.action", "Subject.id", "Ping.message"),
+        *("Other.action", "Subject.id", "Ping.message", "ConnectionChanged.connection", "ConnectionChanged.provider"),
+        *("ConnectionChanged.name", "DestinationPaused.destination", "DestinationPaused.name"),
+        *("DestinationPaused.reason",),
     }
 )
 """Text that says nothing of a person: opaque ids, the provider's own words, names of services and zones."""
