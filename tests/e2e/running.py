@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,11 @@ class Gateway:
 
     directory: Path
     environment: dict[str, str] = field(default_factory=dict)
+    command: Sequence[str] = (sys.executable, "-m", "gateway", "serve")
     process: subprocess.Popen[str] | None = None
     said: list[str] = field(default_factory=list)
+    ready_in: list[float] = field(default_factory=list)
+    """Seconds that each start took."""
 
     @property
     def url(self) -> str:
@@ -41,24 +45,27 @@ class Gateway:
         """Everything it wrote to standard error, over all its lives."""
         return self.directory.with_suffix(".log")
 
-    def start(self) -> "Gateway":
-        """Start, and return when it says that it is ready."""
+    def launch(self) -> subprocess.Popen[str]:
+        """Start, and do not wait for anything."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
         settings = {"GATEWAY_DATA_DIR": str(self.directory), "GATEWAY_PORT": "0"} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "serve"],
-                env=ours | settings,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
+                self.command, env=ours | settings, stdout=subprocess.PIPE, stderr=log, text=True
             )
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        return self.process
+
+    def start(self) -> "Gateway":
+        """Start, and return when it says that it is ready."""
+        began = time.monotonic()
+        process = self.launch()
+        assert process.stdout is not None
+        for line in process.stdout:
             self.said.append(line)
             if line.lstrip().startswith("data"):
+                self.ready_in.append(time.monotonic() - began)
                 return self
-        self.process.stdout.close()
+        process.stdout.close()
         raise RuntimeError(f"the gateway did not start:\n{self.log.read_text()}")
 
     def kill(self, how: signal.Signals = signal.SIGKILL) -> int:
