@@ -177,6 +177,11 @@ async def discard(http: Http, path: str) -> None:
 class Api(ABC):
     """Where a provider's API is, and how it is told who calls."""
 
+    timeout: ClassVar[float] = 20.0
+    """Seconds that one request may take, its answer included."""
+    per_minute: ClassVar[int] = 60
+    """How many requests a minute one account may make."""
+
     @abstractmethod
     def base_url(self, settings: Any) -> str:
         """Name the address that paths are under, without a slash at the end."""
@@ -191,6 +196,8 @@ class WebhookApi(Api):
 
     events: ClassVar[tuple[str, ...]]
     """The event names that can be subscribed to."""
+    shows_secret: ClassVar[bool] = False
+    """Whether the list tells a webhook's signing secret: then one without it is a webhook that does not sign."""
 
     @abstractmethod
     async def create(self, http: Http, wanted: Wanted) -> Webhook:

@@ -20,11 +20,31 @@ class Remote(Struct, frozen=True, kw_only=True):
     checked_at: int
 
 
+class Replaced(Struct, frozen=True, kw_only=True):
+    """A signing secret or a URL token that has a successor and is still accepted.
+
+    `since`: when it was replaced. `free_at`: since when no webhook of ours uses it, None while one may. `heard_at`: the
+    latest call that came with it, noted of tokens only.
+    """
+
+    kind: Literal["secret", "token"]
+    value: str
+    since: int
+    free_at: int | None = None
+    heard_at: int | None = None
+
+
 class Connection(Struct, frozen=True, kw_only=True):
     """One account at one provider. `secrets`: live signing secrets, newest first, empty when unsigned.
 
     `token` is the connection's own URL token, None when it is on the shared URL. `credentials`, `secrets` and `token`
     are sealed at rest. `version` grows with each change.
+
+    `replaced`: older secrets (they are in `secrets` too) and own tokens that are still accepted. `problem`: what the
+    latest look at the provider found, in words for the operator. `repairing`: what a person decided and is not done
+    yet. `restored`: the row came out of a backup, and nobody has said since that this gateway is the one that goes on.
+    `repairs`: when the watch last changed something at the provider. `missed_since`: events may be missing from then
+    on. `silent_since`: the last call before it became silent.
     """
 
     id: str
@@ -38,6 +58,13 @@ class Connection(Struct, frozen=True, kw_only=True):
     token: str | None = None
     remote: Remote | None = None
     webhook_ids: tuple[str, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
+    problem: str | None = None
+    repairing: Literal["move", "beside"] | None = None
+    restored: bool = False
+    repairs: tuple[int, ...] = ()
+    missed_since: int | None = None
+    silent_since: int | None = None
     created_at: int
     version: int = 0
 
@@ -81,11 +108,17 @@ class Key(Struct, frozen=True, kw_only=True):
 
 
 class Token(Struct, frozen=True, kw_only=True):
-    """A token of the shared inbound URL, newest first; sealed at rest because it is shown and registered again."""
+    """A token of the shared inbound URL, newest first; sealed at rest because it is shown and registered again.
+
+    The rest is about one that has a successor, as in `Replaced`.
+    """
 
     id: str
     token: str
     created_at: int
+    replaced_at: int | None = None
+    free_at: int | None = None
+    heard_at: int | None = None
 
 
 # --- what comes in -------------------------------------------------------------------------------------------------
