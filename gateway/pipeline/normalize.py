@@ -2,7 +2,7 @@
 
 import hashlib
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
@@ -76,6 +76,10 @@ class Arrived(Struct, frozen=True):
     inbox: Inbox
     ambiguous: frozenset[int] = frozenset()
 
+    def again(self, conflicts: Iterable[int]) -> "Arrived":
+        """Make the same call, with more events whose content is to be part of their ids."""
+        return Arrived(self.call, self.inbox, self.ambiguous.union(conflicts))
+
 
 Rows = tuple[NewReceipt, Sequence[NewEvent]]
 """What is kept of a call."""
@@ -94,9 +98,9 @@ async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) 
 
     Raises StoreUnavailable.
     """
-    accepted = await store.take(rows, Arrived(call, inbox))
-    if accepted.status == "conflict":
-        return await _settled(lambda ambiguous: store.take(rows, Arrived(call, inbox, ambiguous)))
+    arrived = Arrived(call, inbox)
+    while (accepted := await store.take(rows, arrived)).status == "conflict":
+        arrived = arrived.again(accepted.conflicts)
     return accepted
 
 

@@ -1,130 +1,124 @@
 """`POST /in/{token}`: the one inbound URL. Token before body; the answer after the commit that holds the call."""
 
+import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 import structlog
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.contract.provider import Inbound
-from gateway.pipeline.normalize import accept
+from gateway.pipeline.normalize import Arrived, rows
 from gateway.pipeline.receive import Inbox, Refused, receive
 from gateway.store.model import Accepted
+from gateway.web.problems import DETAILS, failed_at
 from gateway.web.services import Services
 
-Scope = Any
-Receive = Callable[[], Awaitable[Any]]
-Send = Callable[[Any], Awaitable[None]]
-Header = tuple[bytes, bytes]
-Response = tuple[int, list[Header], bytes]
+Headers = Sequence[tuple[bytes, bytes]]
+"""Lower-case names and their values, as they came."""
 
 PATH = re.compile(rb"/in/([A-Za-z0-9_-]{32,256})")
 
 _log = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
-_JSON: Header = (b"content-type", b"application/json")
+_JSON = b"content-type: application/json\r\n"
+
+
+class Answer(NamedTuple):
+    """What is answered. `fields`: header lines, each with its line break."""
+
+    status: int
+    fields: bytes
+    body: bytes
 
 
 class Ingest:
-    """The ASGI application behind `/in`."""
+    """What becomes of a call: decided by its head, and again when its body is whole."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._max_body = services.settings.max_body
+        self.max_body = services.settings.max_body
+        self.too_large = problem(413, "Content Too Large", f"A body has at most {self.max_body} bytes.")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one call. A caller that goes away half-way gets no answer and leaves nothing."""
-        response = await self._answer(scope, receive)
-        if response is None:
-            return
-        status, headers, body = response
-        headers.append((b"content-length", b"%d" % len(body)))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
-
-    async def _answer(self, scope: Scope, receive: Receive) -> Response | None:
-        matched = PATH.fullmatch(scope["raw_path"])
+    def admit(self, method: bytes, path: bytes, headers: Headers) -> Inbox | Answer:
+        """Find whose URL it is, or the answer to give without reading a byte of the body."""
+        matched = PATH.fullmatch(path)
         inbox = self._services.inboxes.by_token(matched[1].decode("ascii")) if matched else None
         if inbox is None:
-            return problem(404, "Not Found", "There is nothing here.")
-        if scope["method"] != "POST":
-            return _not_a_post(scope["method"])
-        headers = tuple([(name.decode("latin-1"), value) for name, value in scope["headers"]])
-        refusal = self._refusal(headers)
-        if refusal is not None:
-            return refusal
-        body = await _read(receive, self._max_body)
-        if body is None:
-            return None
-        if len(body) > self._max_body:
-            return _too_large(self._max_body)
-        return await self._take(Inbound(inbox.url, headers, body, datetime.now(UTC)), inbox)
-
-    def _refusal(self, headers: Iterable[tuple[str, bytes]]) -> Response | None:
-        """Refuse by the headers alone, before a byte of the body is read."""
+            return _NOTHING_HERE
+        if method != b"POST":
+            return _PROBED if method in (b"GET", b"HEAD") else _NOT_A_POST
         for name, value in headers:
-            if name == "content-encoding" and value.strip().lower() not in (b"", b"identity"):
-                return problem(415, "Unsupported Media Type", "Send the body without a content-encoding.")
-            if name == "content-length" and int(value) > self._max_body:
-                return _too_large(self._max_body)
-        return None
+            if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                return _ENCODED
+            if name == b"content-length" and int(value) > self.max_body:
+                return self.too_large
+        return inbox
 
-    async def _take(self, inbound: Inbound, inbox: Inbox) -> Response:
+    def take(self, inbox: Inbox, headers: Headers, body: bytes, answer: Callable[[Answer], None]) -> None:
+        """Keep one call; `answer` is told once it is on disk, or refused. Raises nothing."""
+        try:
+            named = tuple([(name.decode("latin-1"), value) for name, value in headers])
+            self._take(Inbound(inbox.url, named, body, datetime.now(UTC)), inbox, answer)
+        except Exception as error:  # noqa: BLE001 -- a mistake of ours is a 500, and its text may hold anything
+            answer(_failed(error))
+
+    def _take(self, inbound: Inbound, inbox: Inbox, answer: Callable[[Answer], None]) -> None:
         if self._services.not_ready:
-            return _unavailable(5)
+            answer(_unavailable(5))
+            return
         call = receive(inbound, inbox)
         if isinstance(call, Refused):
             self._services.refusals.add(call.connections)
-            return problem(401, "Unauthorized", "The call does not carry a valid signature.")
+            answer(_UNPROVEN)
+            return
+        self._store(Arrived(call, inbox), answer)
+
+    def _store(self, arrived: Arrived, answer: Callable[[Answer], None]) -> None:
+        stored = asyncio.ensure_future(self._services.store.take(rows, arrived))
+        stored.add_done_callback(partial(self._stored, arrived, answer))
+
+    def _stored(self, arrived: Arrived, answer: Callable[[Answer], None], stored: "asyncio.Future[Accepted]") -> None:
         try:
-            accepted = await accept(self._services.store, call, inbox)
+            accepted = stored.result()
+            if accepted.status == "conflict":
+                self._store(arrived.again(accepted.conflicts), answer)
+                return
         except StoreUnavailable as error:
             _log.error("cannot_store", reason=str(error))
-            return _unavailable(error.retry_after)
-        if accepted.status == "quarantined":
-            _log.warning("quarantined", receipt=accepted.receipt, reason=accepted.reason)
-        return 200, [_JSON], _encode(_said(accepted))
+            answer(_unavailable(error.retry_after))
+        except Exception as error:  # noqa: BLE001 -- as above
+            answer(_failed(error))
+        else:
+            answer(Answer(200, _JSON, _encode(_said(accepted))))
 
 
-def problem(status: int, title: str, detail: str, *headers: Header) -> Response:
+def problem(status: int, title: str, detail: str, fields: bytes = b"") -> Answer:
     """Make an RFC 9457 answer. It has no `instance`, which would repeat the token, and says nothing of what exists."""
     body = _encode({"type": "about:blank", "title": title, "status": status, "detail": detail})
-    return status, [(b"content-type", b"application/problem+json"), *headers], body
+    return Answer(status, b"content-type: application/problem+json\r\n" + fields, body)
 
 
-async def _read(receive: Receive, limit: int) -> bytes | None:
-    """Read a body, and stop as soon as it is over the limit; None when the caller went away.
-
-    The deadline is the server's (server.py): it closes what dawdles, and that arrives here as a disconnect.
-    """
-    message = await receive()
-    if message["type"] == "http.disconnect":
-        return None
-    body: bytes = message["body"]
-    while message.get("more_body") and len(body) <= limit:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message["body"]
-    return body
+_NOTHING_HERE = problem(404, "Not Found", "There is nothing here.")
+_PROBED = Answer(200, b"", b"")
+"""Some providers look whether the URL answers before they register it."""
+_NOT_A_POST = problem(405, "Method Not Allowed", "Webhooks are sent with POST.", b"allow: POST, GET, HEAD\r\n")
+_ENCODED = problem(415, "Unsupported Media Type", "Send the body without a content-encoding.")
+_UNPROVEN = problem(401, "Unauthorized", "The call does not carry a valid signature.")
 
 
-def _not_a_post(method: str) -> Response:
-    if method in ("GET", "HEAD"):  # some providers probe the URL before they register it
-        return 200, [], b""
-    return problem(405, "Method Not Allowed", "Webhooks are sent with POST.", (b"allow", b"POST, GET, HEAD"))
+def _unavailable(retry_after: int) -> Answer:
+    wait = b"retry-after: %d\r\n" % retry_after
+    return problem(503, "Service Unavailable", "The call cannot be stored now. Send it again.", wait)
 
 
-def _too_large(limit: int) -> Response:
-    return problem(413, "Content Too Large", f"A body has at most {limit} bytes.")
-
-
-def _unavailable(retry_after: int) -> Response:
-    wait = str(retry_after).encode("ascii")
-    return problem(503, "Service Unavailable", "The call cannot be stored now. Send it again.", (b"retry-after", wait))
+def _failed(error: Exception) -> Answer:
+    _log.error("unexpected_error", error=type(error).__name__, where=failed_at(error), route="/in")
+    return problem(500, "Internal Server Error", DETAILS[500])
 
 
 def _said(accepted: Accepted) -> dict[str, object]:
@@ -133,4 +127,5 @@ def _said(accepted: Accepted) -> dict[str, object]:
         said["events"] = accepted.events
     if accepted.status == "quarantined":
         said["reason"] = accepted.reason
+        _log.warning("quarantined", receipt=accepted.receipt, reason=accepted.reason)
     return said

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from gateway.contract.errors import ConfigurationError
+from gateway.web.ingest import Ingest
 from gateway.web.protocol import StrictProtocol, strict_protocol
 
 DRAIN_SECONDS = 5.0
@@ -35,13 +36,16 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its signal handling (ours drains the whole process), with a sweep for requests that dawdle."""
+    """uvicorn without its signal handling (ours drains the whole process), with a sweep for requests that dawdle.
 
-    def __init__(self, app: Any, max_body: int, listening: socket.socket) -> None:
+    `ingest` takes the calls to the inbound URL, `app` all others.
+    """
+
+    def __init__(self, app: Any, max_body: int, listening: socket.socket, ingest: Ingest | None = None) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=strict_protocol(max_body),
+                http=strict_protocol(max_body, ingest),
                 ws="none",
                 lifespan="off",
                 access_log=False,

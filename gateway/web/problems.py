@@ -109,15 +109,18 @@ def _cannot_store(_: Request[Any, Any, Any], error: StoreUnavailable) -> Respons
     return _answer(503, "The store cannot be used now. Try again.", headers=wait)
 
 
-def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
-    """Log what failed and where; the exception's text stays out, for it may hold anything."""
+def failed_at(error: Exception) -> str:
+    """Say in which function and line it was raised, and nothing of what the values were."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    code = trace.tb_frame.f_code if trace is not None else None
-    where = f"{code.co_qualname}:{trace.tb_lineno}" if code is not None and trace is not None else "?"
+    return "?" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    """Log what failed and where; the exception's text stays out, for it may hold anything."""
     route = request.scope.get("path_template", "?")
-    _log.error("unexpected_error", error=type(error).__name__, where=where, route=route)
+    _log.error("unexpected_error", error=type(error).__name__, where=failed_at(error), route=route)
     return _answer(500, DETAILS[500])
 
 

@@ -12,6 +12,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from gateway.web.exchange import Exchange, Head
+from gateway.web.ingest import Ingest
+
+INBOUND = b"/in/"
+"""Where the paths begin that are answered here and not by the application."""
 MAX_URL = 2048
 MAX_FIELDS = 100
 MAX_FIELD_BYTES = 16 * 1024
@@ -49,6 +54,9 @@ class StrictProtocol(HttpToolsProtocol):
     max_request: ClassVar[int] = 16 * 1024 * 1024
     """Bytes of one request as sent: chunk sizes and trailers count, which no body cap sees."""
 
+    ingest: ClassVar[Ingest | None] = None
+    """What decides on calls to the inbound URL, which are answered without the application."""
+
     def __init__(
         self,
         config: Config,
@@ -61,13 +69,15 @@ class StrictProtocol(HttpToolsProtocol):
         self._began: float | None = self.loop.time()
         self._head_done = False
         self._size = 0
+        self._rested: float | None = None
         self._refusing = False
+        self._last_words: bytes | None = None
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what is not HTTP, or is too much of it, is answered and the connection closed."""
         if self._refusing:
             return
-        self._unset_keepalive_if_required()
+        self._rested = None
         self._size += len(data)
         if self._began is None and (self.cycle is None or self.cycle.response_complete):
             self._began = self.loop.time()  # whatever comes now must become a request in time; line breaks do not count
@@ -84,6 +94,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # -- asyncio allows it, uvicorn's says None
         """Still answer a caller that has said all it will say; hang up on one that stopped half-way."""
+        if self._last_words is not None:
+            return True
         if self._began is not None or self.cycle is None or self.cycle.response_complete:
             return None
         last = self.pipeline[0][0] if self.pipeline else self.cycle
@@ -100,16 +112,82 @@ class StrictProtocol(HttpToolsProtocol):
         fields = self.headers
         if len(fields) > MAX_FIELDS or sum([len(name) + len(value) for name, value in fields]) > MAX_FIELD_BYTES:
             raise _RefusedError(431)
-        super().on_headers_complete()
+        path = httptools.parse_url(self.url).path or b""
+        if self.ingest is not None and path.startswith(INBOUND):
+            self._exchange(self.ingest, path)
+        else:
+            super().on_headers_complete()
         self._head_done = True
 
+    def on_body(self, body: bytes) -> None:
+        if isinstance(self.cycle, Exchange):
+            self.cycle.feed(body)
+        else:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
-        super().on_message_complete()
         self._began, self._head_done, self._size = None, False, 0
+        if isinstance(self.cycle, Exchange):
+            self.cycle.end()
+        else:
+            super().on_message_complete()
+        self._rest()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request that waits for its turn, or wait for one."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        if self.pipeline:
+            self.loop.call_soon(self._start_asgi_task, *self.pipeline.pop())
+        elif self._last_words is not None:
+            self._say_last(self._last_words)
+        else:
+            self._rest()
+        if not self.flow.write_paused:
+            self.flow.resume_reading()
+
+    def pause_writing(self) -> None:
+        """Hear no more from a caller that does not read its answers."""
+        super().pause_writing()
+        self.flow.pause_reading()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if not self.pipeline:
+            self.flow.resume_reading()
+
+    def _exchange(self, ingest: Ingest, path: bytes) -> None:
+        """Answer a call here, when those before it are answered: uvicorn's way, without its task."""
+        parser, before = self.parser, self.cycle
+        head = Head(parser.get_method(), path, self.headers, self.expect_100_continue)
+        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        exchange: Any = Exchange(self, ingest, head, keep_alive)
+        self.cycle = exchange
+        if before is None or before.response_complete:
+            exchange.start()
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        if isinstance(cycle, Exchange):
+            cycle.start()
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _rest(self) -> None:
+        """Note since when the connection has nothing to do: all that came is answered."""
+        if self._began is None and self.cycle.response_complete:
+            self._rested = self.loop.time()
 
     def dawdles(self, now: float) -> None:
         """Close the connection if its request should have arrived by now (`now` on the loop's clock)."""
-        if self._began is None or self.pipeline or self._refusing:
+        if self.pipeline or self._refusing:
+            return
+        if self._began is None:
+            if self._rested is not None and now - self._rested > self.timeout_keep_alive:
+                self.transport.close()
             return
         waited = now - self._began
         if waited > REQUEST_SECONDS or (waited > HEAD_SECONDS and not self._head_done):
@@ -127,12 +205,23 @@ class StrictProtocol(HttpToolsProtocol):
             raise _RefusedError(413)
 
     def _refuse(self, status: int) -> None:
-        """Answer, unless an answer is on its way, then stop listening; close when it could be read."""
+        """Stop listening, and answer: after the requests before this one, and unless it has an answer already."""
         self._refusing = True
         if self.transport.is_closing():
             return
-        if self.cycle is None or not self.cycle.response_started or self.cycle.response_complete:
-            self.transport.write(_response(status))
+        if self._head_done and self.pipeline:
+            self.pipeline.popleft()  # the wrong one itself, which was waiting for its turn
+            self._last_words = _response(status)
+        elif not self._head_done and self.cycle is not None and not self.cycle.response_complete:
+            self._last_words = _response(status)
+        else:
+            answered = self._head_done and self.cycle.response_started
+            self._say_last(b"" if answered else _response(status))
+
+    def _say_last(self, words: bytes) -> None:
+        """Answer, and close when it could be read."""
+        if words:
+            self.transport.write(words)
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
@@ -141,9 +230,10 @@ class StrictProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
 
-def strict_protocol(max_body: int) -> type[StrictProtocol]:
+def strict_protocol(max_body: int, ingest: Ingest | None) -> type[StrictProtocol]:
     """Make the protocol for bodies of at most `max_body` bytes, however small the chunks they come in."""
-    return type("StrictProtocol", (StrictProtocol,), {"max_request": 8 * max_body + _MAX_HEAD_BYTES})
+    limit = 8 * max_body + _MAX_HEAD_BYTES
+    return type("StrictProtocol", (StrictProtocol,), {"max_request": limit, "ingest": ingest})
 
 
 def _response(status: int) -> bytes:

@@ -13,12 +13,13 @@ from typing import Any
 from gateway import __version__, logs
 from gateway.config import Settings
 from gateway.web.app import create_app
+from gateway.web.ingest import Ingest
 from gateway.web.listening import Server, bind
 from gateway.web.services import Services
 from gateway.web.startup import ADMIN_KEY_FILE, running, write_private
 
 URL_FILE = "gateway.url"
-PUBLIC_PATHS = ("/in/", "/live", "/ready")
+PUBLIC_PATHS = ("/live", "/ready")
 
 
 def run(settings: Settings) -> int:
@@ -42,10 +43,10 @@ async def _serve(settings: Settings) -> None:
     sockets = _Sockets.bind(settings)
     public_url = settings.public_url or sockets.url
     async with running(settings, public_url) as services:
-        app = create_app(services)
-        servers = [Server(app, settings.max_body, sockets.main)]
+        app, ingest = create_app(services), Ingest(services)
+        servers = [Server(app, settings.max_body, sockets.main, ingest)]
         if sockets.public:
-            servers.append(Server(_public_only(app), settings.max_body, sockets.public))
+            servers.append(Server(_public_only(app), settings.max_body, sockets.public, ingest))
         serving = [asyncio.create_task(server.serve()) for server in servers]
         await _listening(servers, serving)
         services.not_ready = None
@@ -126,11 +127,10 @@ class _Sockets:
 
 
 def _public_only(app: Any) -> Any:
-    """Serve only what providers and load balancers need."""
+    """Serve only what load balancers need; what providers need is answered before."""
 
     async def public(scope: Any, receive: Any, send: Any) -> None:
-        path: str = scope["path"]
-        if path in PUBLIC_PATHS or path.startswith(PUBLIC_PATHS[0]):
+        if scope["path"] in PUBLIC_PATHS:
             await app(scope, receive, send)
             return
         body = b'{"type":"about:blank","title":"Not Found","status":404}'

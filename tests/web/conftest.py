@@ -22,6 +22,7 @@ from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.web.app import create_app
 from gateway.web.auth import Scope
+from gateway.web.ingest import Ingest
 from gateway.web.listening import Server
 from gateway.web.services import Services
 from tests.registration.vendors import Office, Pasted, Signing
@@ -154,7 +155,8 @@ async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterat
         await inboxes.refresh()
         registrar = Registrar(store, egress, known, inboxes, delays=(0.01,))
         services = Services(settings, store, egress, known, registrar, inboxes, url, not_ready=None)
-        async with _serving(QuickServer(create_app(services), settings.max_body, listening)):
+        app, ingest = create_app(services), Ingest(services)
+        async with _serving(QuickServer(app, settings.max_body, listening, ingest)):
             yield services, url
 
 
