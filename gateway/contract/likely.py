@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.contract.events import Actor, Answer, AnswerType, Identity, Payment, PaymentStatus, Person, Previous
 from gateway.contract.people import person
-from gateway.contract.reading import Warn, answer, first, keys, moment, text
+from gateway.contract.reading import Warn, answer, bounded, first, keys, moment, text
 
 BY = ("by", "initiator", "actor", "canceled_by", "cancelled_by", "rescheduled_by")
 REASON = ("reason", "message", "comment")
@@ -108,11 +108,14 @@ def respondent(told: object, warn: Warn) -> Person | None:
 
 
 def answers(told: object, warn: Warn) -> tuple[Answer, ...] | None:
-    """Find what a form was filled in with: a list of questions with answers, or an object of answers by question."""
+    """Find what a form was filled in with: a list of questions with answers, or an object of answers by question.
+
+    Raises NotUnderstood when there are more than `reading.MOST`.
+    """
     found = first(keys(told), ANSWER_LIST)
     if isinstance(found, dict):
-        return tuple([answer(question, None, value, ANSWERS, warn) for question, value in found.items()])
+        return tuple([answer(question, None, value, ANSWERS, warn) for question, value in bounded(found).items()])
     if not isinstance(found, list):
         return None
-    asked = [[first(keys(one), names) for names in (QUESTION, QUESTION_TYPE, VALUE)] for one in found]
+    asked = [[first(keys(one), names) for names in (QUESTION, QUESTION_TYPE, VALUE)] for one in bounded(found)]
     return tuple([answer(question, word, value, ANSWERS, warn) for question, word, value in asked])

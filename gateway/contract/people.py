@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.contract.events import Person
-from gateway.contract.reading import Warn, full_name, keys, text, zone
+from gateway.contract.reading import Warn, bounded, full_name, keys, text, zone
 
 PARTS: Mapping[str, str] = {
     **dict.fromkeys(("id", "userId", "user_id", "contactId", "contact_id"), "id"),
@@ -38,11 +38,14 @@ def person(value: object, warn: Warn) -> Person | None:
 
 
 def people(values: object, unsaid: str, warn: Warn) -> tuple[Person, ...] | None:
-    """Read a list of people; without a list it is null, with the warning `unsaid`. Empty entries are left out."""
+    """Read a list of people; without a list it is null, with the warning `unsaid`. Empty entries are left out.
+
+    Raises NotUnderstood when there are more than `reading.MOST`.
+    """
     if not isinstance(values, list):
         warn(unsaid)
         return None
-    return tuple([found for value in values if (found := person(value, warn))])
+    return tuple([found for value in bounded(values) if (found := person(value, warn))])
 
 
 def identifier(value: Any) -> str | None:

@@ -45,6 +45,7 @@ MAPS: Mapping[str, str] = {
 _GOOGLE = re.compile(r"(maps\.|www\.)?google\.([a-z]{2,3}|com?\.[a-z]{2})")
 _PHONE = re.compile(r"\+?[\d ().\-/\u00a0]{6,30}")
 _FEWEST_DIGITS = 6
+_LONGEST_AUTHORITY = 1024
 
 
 def place(raw: object) -> tuple[Location | None, str | None]:
@@ -106,6 +107,8 @@ def _host(url: str) -> tuple[str, str]:
     if " " in url or not url.isprintable():
         return "", ""
     authority, _, path = url.partition("//")[2].lower().partition("/")
+    if len(authority) > _LONGEST_AUTHORITY:  # to look for its owner takes a step a dot
+        return "", ""
     if authority.replace(".", "").replace("-", "").isalnum():
         return authority, path
     odd = _AUTHORITY.fullmatch(authority)

@@ -5,9 +5,10 @@ Each function takes a value as it came and returns it in canonical form, with a 
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Set, Sized
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from operator import itemgetter
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ from gateway.contract.provider import decode, instant
 from gateway.contract.zones import ZONES
 
 T = TypeVar("T")
+C = TypeVar("C", bound=Sized)
 
 Instant = Annotated[datetime, Meta(tz=True)]
 """A time with an offset; a naive one is refused, not guessed."""
@@ -31,6 +33,12 @@ DEEPEST = 64
 
 UNFIT = 20
 """How many unreadable optional values a body may have before it counts as another kind of body."""
+REREAD = 4 << 20
+"""Bytes that are read again to find them: a large body may have fewer."""
+
+MOST = 5000
+"""How many people or answers one body may have. As many empty objects as a body can hold would make an event of fifty
+times its size, and hold up everybody else's for a second."""
 
 # --- whole bodies --------------------------------------------------------------------------------------------------
 
@@ -44,12 +52,13 @@ def read(body: bytes, kind: type[T], at: str = "$") -> tuple[T, tuple[str, ...]]
     try:
         return decode(body, kind), ()
     except NotUnderstood:
-        return _mended(decode(body, object), kind, at)
+        tries = min(UNFIT, REREAD // max(len(body), 1) + 1)
+        return _mended(decode(body, object), kind, at, tries)
 
 
-def _mended(value: object, kind: type[T], at: str) -> tuple[T, tuple[str, ...]]:
+def _mended(value: object, kind: type[T], at: str, tries: int) -> tuple[T, tuple[str, ...]]:
     warnings: tuple[str, ...] = ()
-    for _ in range(UNFIT):
+    for _ in range(tries):
         try:
             return msgspec.convert(value, kind), warnings
         except msgspec.ValidationError as error:
@@ -87,9 +96,18 @@ def body_digest(body: bytes, without: Set[str] = frozenset()) -> str:
     """
     try:
         value = kept(decode(body, object), without) if without else decode(body, object)
-        return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+        return hashlib.sha256(msgspec.json.encode(_ordered(value))).hexdigest()
     except RecursionError:
         raise NotUnderstood("the body is nested too deep") from None
+
+
+def _ordered(value: Any) -> Any:
+    """Sort the keys at every depth. msgspec can, but takes seconds for a mebibyte of keys that nearly are in order."""
+    if isinstance(value, dict):
+        return {key: _ordered(item) for key, item in sorted(value.items(), key=itemgetter(0))}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value
 
 
 MOST_TOKENS = 64
@@ -137,6 +155,13 @@ def text(value: object) -> str | None:
 def keys(value: object) -> Mapping[str, Any]:
     """Take a value of unknown shape as an object; anything else has no keys."""
     return value if isinstance(value, dict) else {}
+
+
+def bounded(values: C) -> C:
+    """Take a list or object as it is; raises NotUnderstood when it has more than MOST entries."""
+    if len(values) > MOST:
+        raise NotUnderstood(f"more than {MOST} entries in one list")
+    return values
 
 
 def first(values: Mapping[str, Any], names: tuple[str, ...]) -> Any:

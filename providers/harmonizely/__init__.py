@@ -10,7 +10,7 @@ from gateway.contract import events, likely, places, reading
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import AnswerType, BookingStatus
 from gateway.contract.provider import Account, Draft, Inbound, Provider, Receipt, decode
-from gateway.contract.reading import Warn, kept, keys, stamp, text, utc
+from gateway.contract.reading import Warn, bounded, kept, keys, stamp, text, utc
 from gateway.contract.signatures import Hmac
 from providers.harmonizely import api, wire
 
@@ -139,8 +139,8 @@ def _booking(meeting: wire.Meeting, status: BookingStatus, warn: Warn) -> events
         warn(unclear)
     if meeting.invitee is None:
         warn("attendees_not_stated")
-    attendees = [_person(person, warn) for person in (meeting.invitee, *(meeting.participants or ())) if person]
-    told = [(a.question_label, a.question_type, kept(a.value, MASKED)) for a in meeting.answers or ()]
+    attendees = [_person(person, warn) for person in (meeting.invitee, *bounded(meeting.participants or ())) if person]
+    told = [(a.question_label, a.question_type, kept(a.value, MASKED)) for a in bounded(meeting.answers or ())]
     kind, start = meeting.event_type, utc(meeting.scheduled_at)
     return events.Booking(
         id=meeting.uuid,

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import AnswerType, Person
 from gateway.contract.likely import answers, respondent
 from gateway.contract.people import PARTS, identifier, people, person
@@ -107,3 +108,13 @@ def test_who_filled_a_form_in_is_found() -> None:
 
 def _unexpected(warning: str) -> None:
     raise AssertionError(warning)
+
+
+def test_lists_that_no_call_has_are_not_understood() -> None:
+    for read in (
+        lambda: people([{}] * 5001, "hosts_not_stated", lambda _: None),
+        lambda: answers({"answers": [0] * 5001}, lambda _: None),
+        lambda: answers({"answers": dict.fromkeys(map(str, range(5001)))}, lambda _: None),
+    ):
+        with pytest.raises(NotUnderstood, match="more than 5000 entries"):
+            read()

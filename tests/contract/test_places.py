@@ -133,3 +133,9 @@ def test_a_named_channel_goes_before_what_the_text_looks_like(
 
 def test_products_are_known_by_domains_in_lower_case() -> None:
     assert all(domain == domain.lower() and "." in domain and "/" not in domain for domain in CONFERENCES)
+
+
+def test_what_is_longer_than_any_host_is_no_link() -> None:
+    """Each dot would be a step in the search for its owner, and the whole name would be remembered."""
+    location, warning = place("https://" + "a." * 5000 + "zoom.us/j/1")
+    assert (location and location.kind, warning) == (OTHER, "location_unrecognised")

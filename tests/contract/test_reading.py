@@ -1,5 +1,6 @@
 """Reading is tolerant where nothing hangs on it, strict about times and identities, and the same on every machine."""
 
+import hashlib
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
@@ -88,6 +89,18 @@ def test_a_digest_is_of_the_value_and_not_of_its_bytes(value: dict[str, Any]) ->
     encode = msgspec.json.encode
     assert body_digest(encode(value)) == body_digest(b" " + encode(turned))
     assert body_digest(encode({**value, "one more key": 1})) != body_digest(encode(value))
+
+
+@given(JSON)
+def test_a_digest_is_of_the_value_with_sorted_keys(value: Any) -> None:
+    """Ids hang on it: it stays what it was when msgspec itself did the sorting."""
+    assert body_digest(msgspec.json.encode(value)) == hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+
+
+def test_more_entries_than_a_call_has_are_not_understood() -> None:
+    assert reading.bounded([None] * reading.MOST) == [None] * reading.MOST
+    with pytest.raises(NotUnderstood, match="more than 5000 entries"):
+        reading.bounded(dict.fromkeys(range(reading.MOST + 1)))
 
 
 def test_what_may_not_pass_is_taken_out_at_any_depth() -> None:
