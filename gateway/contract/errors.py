@@ -2,6 +2,7 @@
 
 GatewayError
  +-- NotUnderstood          the receipt is quarantined, visible, retried after a plugin fix
+ |    +-- Contradicted      the provider, when it was asked, says otherwise: quarantined too
  +-- ProviderApiError       a provider's API did not do what was asked
  |    +-- ApiUnavailable    429, 5xx, no answer: asked again later, nothing changes
  |    +-- CredentialRefused 401, 403: the connection is broken until the operator gives another credential
@@ -16,6 +17,7 @@ __all__ = [
     "ApiRefused",
     "ApiUnavailable",
     "ConfigurationError",
+    "Contradicted",
     "CredentialRefused",
     "EgressRefused",
     "GatewayError",
@@ -35,6 +37,10 @@ class NotUnderstood(GatewayError):
 
     The text becomes the quarantine's `reason`: name the JSON path, never a value from the body.
     """
+
+
+class Contradicted(NotUnderstood):
+    """Say in what the provider's own answer differs from the call. Names no value of either."""
 
 
 class ProviderApiError(GatewayError):

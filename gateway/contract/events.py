@@ -38,6 +38,7 @@ WARNINGS: dict[str, str] = {
     "account_not_stated": "the provider did not say whose account this is",
     "attendees_not_stated": "the provider did not say who attends",
     "cancel_scope_ambiguous": "a whole booking or one attendee was cancelled: the provider's call does not tell",
+    "confirm_outdated": "the provider was asked about this call, but the booking has changed since: not confirmed",
     "confirm_unavailable": "the provider should have been asked about this call and did not answer",
     "end_derived": "the end was computed from the start and the service's duration",
     "end_not_stated": "the provider stated no end and no duration",
@@ -52,6 +53,7 @@ WARNINGS: dict[str, str] = {
     "previous_slot_not_stated": "the provider did not say when the booking was before",
     "start_not_stated": "the provider did not say when the booking is",
     "status_unrecognised": "the provider's status word is not in its table",
+    "steps_unknown": "found by asking the provider, which states what is so now: there may have been steps before",
     "timezone_unrecognised": "the stated time zone is not an IANA name: dropped",
     "value_unreadable": "an optional value was not in a readable form: dropped",
 }

@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, NotUnderstood
-from gateway.contract.events import Data
+from gateway.contract.events import Booking, Data
 from gateway.contract.signatures import Hmac, Unsigned
 
 T = TypeVar("T")
@@ -29,6 +29,19 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     events: Annotated[
         tuple[str, ...] | None, Meta(description="the provider's event names to subscribe to; all when left out")
     ] = None
+
+
+class BookingSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a connection can set besides, when its provider can be asked for bookings."""
+
+    confirm: Annotated[
+        Literal["no", "try", "must"],
+        Meta(
+            description="ask the provider before an unsigned call is passed on; "
+            "without an answer in time, `try` passes it on unconfirmed, `must` quarantines it"
+        ),
+    ] = "no"
+    confirm_seconds: Annotated[int, Meta(ge=0, le=86_400, description="how long an answer is waited for")] = 900
 
 
 class NoCredentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,7 +86,7 @@ class Account(Struct, frozen=True):
 class Receipt(Struct, frozen=True):
     """One call whose sender is known. Only `gateway.pipeline.receive` makes one.
 
-    `fetched`: the provider's answers by booking id, when `Provider.wants` asked for them.
+    `fetched`: what the provider's API answered, by booking id, when it was asked about this call.
     """
 
     account: Account
@@ -126,9 +139,43 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 
 class ByHand(Struct, frozen=True):
-    """Say what a person pastes and ticks where there is no API; `{url}` and `{name}` are filled in."""
+    """Say what a person pastes and ticks where there is no API; `{url}`, `{name}` and `{events}` are filled in.
+
+    `unsigned`: what to say besides as long as the calls of a connection carry no signature.
+    """
 
     steps: str
+    unsigned: str = ""
+
+
+class Found(Struct, frozen=True):
+    """One booking as the provider's API states it; `body` is JSON."""
+
+    id: str
+    body: bytes
+
+
+class FoundPage(Struct, frozen=True, kw_only=True):
+    """Some of the bookings that were asked for. `next` leads to the next page, None after the last.
+
+    `total`: how many the provider says there are in all. It may grow between pages; when it shrinks, what was on a
+    later page may have moved to one already read, and the reading begins again.
+    """
+
+    bookings: Sequence[Found]
+    next: str | None = None
+    total: int | None = None
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """What was passed on last of a booking: the event's type, when it happened (UTC), the booking after it.
+
+    `booking` is None when its content is not kept any more.
+    """
+
+    type: str
+    at: datetime
+    booking: Booking | None
 
 
 class Answer(Struct, frozen=True):
@@ -217,6 +264,36 @@ class WebhookApi(Api):
         """Remove one; one that is gone already is done."""
 
 
+class BookingApi(Api):
+    """A provider's way to be asked for bookings: what a webhook that never came would have told, and what is true."""
+
+    @abstractmethod
+    async def fetch(self, http: Http, booking_id: str) -> bytes | None:
+        """Ask for one booking, as JSON; None when there is none of this id."""
+
+    @abstractmethod
+    async def changed(self, http: Http, since: datetime, page: str | None) -> FoundPage:
+        """Ask for one page of the bookings that changed since then (UTC), or may have. `page` None is the first.
+
+        One that stays as it is while the pages are read must be on one of them, whatever is added meanwhile.
+        """
+
+    @abstractmethod
+    def state(self, account: Account, found: Found) -> Draft:
+        """Say what the last webhook about this booking told, with the parts that it had. Pure.
+
+        Raises NotUnderstood.
+        """
+
+    @abstractmethod
+    def missed(self, account: Account, found: Found, told: Told | None) -> Sequence[Draft]:
+        """Say which webhooks about this booking were missed, given what was passed on last. Pure.
+
+        Nothing, where the booking is as it was told. `gateway.contract.asked.missed` does it for a provider that
+        keeps no history. Raises NotUnderstood.
+        """
+
+
 class Provider(ABC):
     """One scheduler. All of it but `translate` is declared."""
 
@@ -229,6 +306,8 @@ class Provider(ABC):
     settings: ClassVar[type[Settings]] = Settings
     signature: ClassVar[Hmac | Unsigned]
     webhooks: ClassVar[WebhookApi | ByHand]
+    bookings: ClassVar[BookingApi | None] = None
+    """How it can be asked for bookings; its settings then inherit `BookingSettings`."""
     types: ClassVar[tuple[str, ...]]
     """The canonical event types it can give rise to."""
     masked: ClassVar[frozenset[str]] = frozenset()
@@ -247,12 +326,21 @@ class Provider(ABC):
         provider's bodies.
         """
 
+    def wants(self, receipt: Receipt) -> Sequence[str]:
+        """Name the bookings that `translate` cannot do without: for calls that hold ids only.
+
+        They are fetched into `receipt.fetched` first. What `settings.confirm` asks for is not this verb's business.
+        Pure; raises NotUnderstood.
+        """
+        del receipt
+        return ()
+
     @abstractmethod
     def translate(self, receipt: Receipt) -> Sequence[Draft]:
         """Say what happened. Pure: no clock, no network, no randomness.
 
-        Raises NotUnderstood when the body is not what its event word promises; an unknown event word becomes a
-        `provider.event` instead.
+        What `wants` asked for is in `receipt.fetched`, unless the provider did not answer. Raises NotUnderstood when
+        the body is not what its event word promises; an unknown event word becomes a `provider.event` instead.
         """
 
 
