@@ -1,13 +1,13 @@
 """Feed step 3 with what is due: a lane for each destination, woken when anything changed or fell due."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
 
-from gateway.contract.errors import StoreUnavailable
+from gateway.loops import Loops
 from gateway.pipeline.deliver import Door, Terms
 from gateway.pipeline.lane import Lane, Queue
 from gateway.store.model import Destination, VersionConflict, Work
@@ -16,8 +16,8 @@ LOOK_SECONDS = 60.0
 """The queue is looked at this often even if nobody says that it changed."""
 BREATH_SECONDS = 0.01
 """The least time between two looks: busy lanes feed themselves, and our own commits ring the doorbell too."""
-BACK_OFF_SECONDS = (0.1, 5.0)
-"""The first and the longest wait before a loop that failed goes on."""
+NAME = "dispatcher"
+"""The name that it beats under."""
 SETTLE_SECONDS = 2.0
 """How long, beyond the grace, the last results may take to be written."""
 
@@ -39,10 +39,18 @@ class Dispatcher:
     """Deliver what is due, until stopped.
 
     `schedule`: seconds before each retry. `timeout`: seconds for one attempt. `public_url`: where schemas are served.
+    `loops` is told how it goes.
     """
 
     def __init__(
-        self, store: Store, door: Door, *, schedule: Sequence[float], timeout: float, public_url: str = ""
+        self,
+        store: Store,
+        door: Door,
+        *,
+        schedule: Sequence[float],
+        timeout: float,
+        public_url: str = "",
+        loops: Loops | None = None,
     ) -> None:
         self._store = store
         self._door = door
@@ -52,11 +60,12 @@ class Dispatcher:
         self._version: int | None = None
         self._known: dict[int, Destination] = {}
         self._stopping = asyncio.Event()
+        self._loops = loops or Loops()
 
     async def run(self) -> None:
         """Work until `stop`. Outlives a store that is unavailable and errors of its own."""
         try:
-            await self._supervise("dispatcher", self._look_out)
+            await self._loops.keep(NAME, self._look_out)
         finally:
             if not self._stopping.is_set():  # cancelled: nobody is left to settle what the lanes have in flight
                 for task, lane in self._running.items():
@@ -95,6 +104,7 @@ class Dispatcher:
 
     async def _look(self, stopping: asyncio.Future[bool]) -> None:
         """Wake the lanes that have work, then wait for the doorbell, the next due time or the end."""
+        self._loops.beat(NAME)
         changed: asyncio.Future[bool] = asyncio.ensure_future(self._store.changed(LOOK_SECONDS))
         try:
             await asyncio.sleep(0)  # it listens before we look, so that no change falls between the two
@@ -136,7 +146,7 @@ class Dispatcher:
         if lane is None:
             lane = Lane(self._known[number], self._store, self._door, self._terms, self._pause)
             self._lanes[number] = lane
-            task = asyncio.create_task(self._supervise("lane", lane.run))
+            task = asyncio.create_task(self._loops.keep("deliveries", lane.run))
             self._running[task] = lane
             task.add_done_callback(self._running.pop)
         return lane
@@ -153,18 +163,3 @@ class Dispatcher:
                 continue
             _log.warning("destination paused", destination=gone.id, reason="410 Gone")
             return
-
-    async def _supervise(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        """Run a loop to its end, and again whenever it fails, with growing pauses."""
-        pause, longest = BACK_OFF_SECONDS
-        clock = asyncio.get_running_loop().time
-        while True:
-            began = clock()
-            try:
-                return await loop()
-            except StoreUnavailable as error:
-                _log.warning("store unavailable", loop=name, reason=str(error))
-            except Exception:  # noqa: BLE001 -- whatever it is, deliveries of all destinations must go on
-                _log.exception("loop failed", loop=name)
-            pause = min(pause * 2, longest) if clock() - began < longest else BACK_OFF_SECONDS[0]
-            await asyncio.sleep(pause)

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
+from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
 from gateway.store.clock import steady_clock
@@ -40,6 +41,7 @@ from gateway.store.model import (
     Token,
     Work,
 )
+from gateway.store.overview import Overview
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
 from gateway.store.routes import Routes
 from gateway.store.sieve import Call, Item, Make
@@ -64,6 +66,7 @@ class Store:
         self._tell_of_destination = self._emitter.telling(self._configuration.put_destination)
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
+        self.overview = Overview(engine.read)
         self._version = 0
 
     @staticmethod
@@ -109,6 +112,14 @@ class Store:
     async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         """Wait until anyone committed; False after `timeout` seconds without."""
         return await self._engine.changed(timeout)
+
+    async def pulse(self) -> None:
+        """Return when the writer had a turn. Raises StoreUnavailable when it cannot keep anything new now."""
+        await self._engine.write(self._pulse, None)
+
+    def _pulse(self, _tx: Tx, items: Sequence[None]) -> list[Exception | None]:
+        full = None if self._engine.roomy() else StoreUnavailable("the disk is nearly full", retry_after=60)
+        return [full for _ in items]
 
     # --- what comes in ---------------------------------------------------------------------------------------------
 
@@ -163,17 +174,22 @@ class Store:
         self,
         *,
         after: int = 0,
+        before: int | None = None,
         limit: int = 50,
         types: Sequence[str] = (),
         provider: str | None = None,
         connection: str | None = None,
         booking: str | None = None,
     ) -> list[StoredEvent]:
-        """List events in order of their numbers. `types` are patterns as a destination has them, `booking` is a key."""
+        """List events in order of their numbers, or backwards those `before` one.
+
+        `types` are patterns as a destination has them, `booking` is a key.
+        """
         return await self._engine.read(
             partial(
                 self._listing.events,
                 after=after,
+                before=before,
                 limit=limit,
                 types=types,
                 provider=provider,

@@ -9,9 +9,11 @@ import structlog
 from gateway.config import Settings
 from gateway.contract.provider import Provider
 from gateway.egress import Egress
+from gateway.loops import Loops
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
+from gateway.web.sessions import Sessions
 
 _log = structlog.get_logger(__name__)
 _SAY_AGAIN = timedelta(minutes=1)
@@ -42,7 +44,7 @@ class Refusals:
 
 @dataclass
 class Services:
-    """The parts of a running gateway. `not_ready` says why it cannot accept; None when it can."""
+    """The parts of a running gateway. `not_ready` says why it cannot accept; None when it can. `streams` are open."""
 
     settings: Settings
     store: Store
@@ -52,4 +54,7 @@ class Services:
     inboxes: Inboxes
     public_url: str
     refusals: Refusals = field(default_factory=Refusals)
+    loops: Loops = field(default_factory=Loops)
+    sessions: Sessions = field(default_factory=Sessions)
     not_ready: str | None = "starting"
+    streams: int = 0

@@ -3,13 +3,15 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from functools import partial
 from pathlib import Path
 
 from gateway import sealing
 from gateway.config import Settings
 from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
+from gateway.loops import Loops, Watchdog, tick
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
@@ -21,6 +23,11 @@ from gateway.web.services import Services
 
 ADMIN_KEY_FILE = "admin.key"
 ADMIN_KEY_ID = "key_admin"
+PATIENCE = {"event loop": 60, "store": 120, "dispatcher": 180}
+"""Seconds without a sign of life after which the process ends. Only these: without them nothing goes in or out."""
+PULSE_SECONDS = 2.0
+LONGEST_STOP = 20
+"""Seconds after which a process that stops, and does not come to its end, is ended."""
 
 
 @contextlib.asynccontextmanager
@@ -34,7 +41,10 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
             "put the file back, or set GATEWAY_SECRET_KEYS"
         )
     keys = sealing.load_or_create_keys(settings.data_dir, settings.secret_keys)
+    loops = Loops()
+    watchdog = Watchdog(loops, PATIENCE)
     async with contextlib.AsyncExitStack() as stack:
+        stack.callback(watchdog.stop)
         store = await Store.open(settings.data_dir, keys)
         stack.push_async_callback(store.close)
         await _ensure_admin_key(store, settings)
@@ -44,24 +54,32 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         inboxes = Inboxes(store, providers, public_url, given)
         await inboxes.refresh()
         registrar = Registrar(store, egress, providers, inboxes)
-        services = Services(settings, store, egress, providers, registrar, inboxes, public_url)
+        services = Services(settings, store, egress, providers, registrar, inboxes, public_url, loops=loops)
         dispatcher = Dispatcher(
             store,
             egress,
             schedule=settings.retry_schedule,
             timeout=settings.delivery_timeout,
             public_url=public_url,
+            loops=loops,
         )
-        loops = [asyncio.create_task(dispatcher.run()), asyncio.create_task(registrar.run_removals())]
-        stack.push_async_callback(_cancelled, loops)
+        stack.push_async_callback(loops.stop)
+        loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
+        loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
+        loops.start("dispatcher", dispatcher.run)
+        loops.start("removals", registrar.run_removals)
         stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
+        watchdog.start()
+        stack.callback(watchdog.hurry, LONGEST_STOP)
         yield services
 
 
-async def _cancelled(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+async def _feel(store: Store, beat: Callable[[], None]) -> None:
+    """Feel the store's pulse until cancelled."""
+    while True:
+        await store.pulse()
+        beat()
+        await asyncio.sleep(PULSE_SECONDS)
 
 
 async def _ensure_admin_key(store: Store, settings: Settings) -> None:
