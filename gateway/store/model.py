@@ -12,12 +12,13 @@ ConnectionStatus = Literal["registering", "waiting", "active", "needs_repair", "
 
 
 class Remote(Struct, frozen=True, kw_only=True):
-    """The webhook at the provider, as last seen."""
+    """The webhook at the provider, as last seen. `secret`: the one that it was given, where that is known."""
 
     id: str
     url: str
     events: tuple[str, ...]
     checked_at: int
+    secret: str | None = None
 
 
 class Replaced(Struct, frozen=True, kw_only=True):
