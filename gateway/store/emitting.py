@@ -58,7 +58,7 @@ class Emitter:
         seq, _, _, version = draw(tx, events=len(events))
         self._routes.refresh(tx, version)
         first = seq - len(events) + 1
-        rows = [event_row(number, event, None) for number, event in enumerate(events, first)]
+        rows = [event_row(number, event, None, self._now()) for number, event in enumerate(events, first)]
         self._known.add(tx, [], [(event.id, number) for number, event in enumerate(events, first)])
         tx.many(_sql.insert_events, rows)
         sealed = [(number, self._seal(event.body, b"bodies:" + event.id)) for number, event in enumerate(events, first)]

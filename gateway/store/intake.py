@@ -103,10 +103,13 @@ class Intake:
         for each in kept:
             if each.seen is not None:
                 understood.append((each.call.connection, each.events, each.seen.number))
+                if each.erased:
+                    tx.run(_sql.drop_inbound, receipt=each.seen.number)
             elif (receipt := each.call.receipt) is not None:
                 number += 1
                 rows.append(_receipt_row(number, receipt, each.events))
-                sealed.append((number, self._seal(receipt.inbound, b"inbound:" + receipt.digest)))
+                if not each.erased:
+                    sealed.append((number, self._seal(receipt.inbound, b"inbound:" + receipt.digest)))
         self._known.add(tx, [(row[1], row[0]) for row in rows], [])
         tx.many(_sql.insert_receipts, rows)
         tx.many(_sql.insert_inbound, sealed)
@@ -115,12 +118,12 @@ class Intake:
     def _write_events(self, tx: Tx, kept: Sequence[Kept], drawn: Drawn) -> None:
         rows: list[Row] = []
         sealed: list[Row] = []
-        number, seq = drawn.receipt, drawn.seq
+        number, seq, now = drawn.receipt, drawn.seq, self._now()
         for each in kept:
             number += each.seen is None
             for event in each.new:
                 seq += 1
-                rows.append(event_row(seq, event, number if each.seen is None else each.seen.number))
+                rows.append(event_row(seq, event, number if each.seen is None else each.seen.number, now))
                 sealed.append((seq, self._seal(event.body, b"bodies:" + event.id)))
         self._known.add(tx, [], [(row[2], row[0]) for row in rows])
         tx.many(_sql.insert_events, rows)
@@ -166,7 +169,7 @@ def _receipt_row(number: int, r: NewReceipt, events: bytes) -> Row:
     )
 
 
-def event_row(seq: int, e: NewEvent, receipt: int | None) -> Row:
+def event_row(seq: int, e: NewEvent, receipt: int | None, now: int) -> Row:
     return (
         seq,
         None if e.key is None else key_hash(e.key),
@@ -179,6 +182,7 @@ def event_row(seq: int, e: NewEvent, receipt: int | None) -> Row:
         receipt,
         e.data_digest,
         int(e.live),
+        now,
     )
 
 

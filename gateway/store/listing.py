@@ -1,6 +1,7 @@
 """Looking: queries on a snapshot, none of which changes anything."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from gateway.contract.events import EVENT_TYPES, event_id
 from gateway.sealing import KeyRing
@@ -44,6 +45,7 @@ class Listing:
         tx: Tx,
         *,
         after: int,
+        before: int | None,
         limit: int,
         types: Sequence[str],
         provider: str | None,
@@ -51,9 +53,12 @@ class Listing:
         booking: str | None,
     ) -> list[StoredEvent]:
         wanted = [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in types)]
+        statement, start = (
+            (_in.list_events, {"after": after}) if before is None else (_in.list_events_back, {"before": before})
+        )
         rows = tx.run(
-            _in.list_events,
-            after=after,
+            statement,
+            **start,
             limit=limit,
             all_types=int(not types),
             types=wanted or [""],
@@ -66,7 +71,10 @@ class Listing:
 
     def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
         rows = tx.run(_in.one_event, seq=self._seq(tx, event_id), id=event_bytes(event_id))
-        return self._event(rows[0]) if rows else None
+        if not rows:
+            return None
+        *row, erased_at = rows[0]
+        return self._event(tuple(row), "expired" if erased_at is None else "erased")
 
     def deliveries(
         self,
@@ -86,7 +94,7 @@ class Listing:
             rows = tx.run(_out.list_deliveries_in_status, status=status, **page)
         else:
             rows = tx.run(_out.list_deliveries, **page)
-        return [_delivery(row) for row in rows]
+        return [delivery_of(row) for row in rows]
 
     def _receipt_number(self, tx: Tx, public: str) -> int | None:
         digest = receipt_digest(public)
@@ -111,7 +119,8 @@ class Listing:
             inbound=None if sealed is None else self._keys.unseal(sealed, b"inbound:" + digest),
         )
 
-    def _event(self, row: Row) -> StoredEvent:
+    def _event(self, row: Row, gone: Literal["erased", "expired"] | None = None) -> StoredEvent:
+        """Open an event's body; `gone` says why there is none, if so."""
         seq, raw, kind, provider, connection, key, timestamp, digest, sealed = row
         return StoredEvent(
             seq=seq,
@@ -122,7 +131,8 @@ class Listing:
             key=key,
             timestamp=timestamp,
             receipt=None if digest is None else receipt_id(digest),
-            body=self._keys.unseal(sealed, b"bodies:" + raw),
+            body=b"" if sealed is None else self._keys.unseal(sealed, b"bodies:" + raw),
+            gone=gone if sealed is None else None,
         )
 
 
@@ -158,13 +168,13 @@ def delivery(tx: Tx, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:
     if not rows:
         return None
     tries = tx.run(_out.attempts_of, delivery=number)
-    return _delivery(rows[0]), [
+    return delivery_of(rows[0]), [
         Attempt(number=n, started_at=at, duration_ms=took, status=status, error=error)
         for n, at, took, status, error in tries
     ]
 
 
-def _delivery(row: Row) -> Delivery:
+def delivery_of(row: Row) -> Delivery:
     number, event, kind, destination, key, status, attempt, due, last, error, created, finished, _ = row
     return Delivery(
         id=delivery_id(number),

@@ -187,7 +187,10 @@ class StoredReceipt(Struct, frozen=True, kw_only=True):
 
 
 class StoredEvent(Struct, frozen=True, kw_only=True):
-    """An event as it lies in the store. `seq` is its number, the cursor. `receipt` is where its bytes are."""
+    """An event as it lies in the store. `seq` is its number, the cursor. `receipt` is where its bytes are.
+
+    `gone` says why its body is empty: somebody had it erased, or it is older than what is kept. Never so in lists.
+    """
 
     seq: int
     id: str
@@ -198,6 +201,7 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
     timestamp: int
     receipt: str | None
     body: bytes
+    gone: Literal["erased", "expired"] | None = None
 
 
 # --- what goes out -------------------------------------------------------------------------------------------------
@@ -251,12 +255,12 @@ class Result(Struct, frozen=True, kw_only=True):
     """What became of a claimed delivery.
 
     `outcome`: `delivered`; `retry` (due again in `wait` seconds); `dead`; `released` (never tried: due at once, the
-    attempt is taken back).
+    attempt is taken back); `skipped` (its body is gone: never tried).
     """
 
     delivery: int
     attempt: int
-    outcome: Literal["delivered", "retry", "dead", "released"]
+    outcome: Literal["delivered", "retry", "dead", "released", "skipped"]
     wait: float = 0.0
     started_at: int
     duration_ms: int

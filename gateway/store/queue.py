@@ -115,8 +115,10 @@ class Queue:
         return [each for each in opened if isinstance(each, Claimed)]
 
     def _claimed(self, row: Row, now: int) -> Claimed | Result:
-        """Open a delivery's bytes; one whose bytes are broken is dead, so that it holds up nothing."""
+        """Open a delivery's bytes; without them it is skipped, with broken ones dead, so that it holds up nothing."""
         number, attempt, earlier, event, kind, sealed = row
+        if sealed is None:
+            return Result(delivery=number, attempt=attempt, outcome="skipped", started_at=now, duration_ms=0)
         try:
             body = self._keys.unseal(sealed, b"bodies:" + event)
         except SealBroken as error:
@@ -212,12 +214,15 @@ def _settle(tx: Tx, outcome: str, attempt: int, results: list[Result], now: int)
         return []
     if outcome == "retry":
         return [r for r in results if _postpone(tx, r, now)]
+    if outcome == "skipped":
+        _finish(tx, outcome, attempt, results, now)
+        return []
     return _finish(tx, outcome, attempt, results, now)
 
 
 def _postpone(tx: Tx, r: Result, now: int) -> bool:
     due = now + round(r.wait * 1000)
-    return bool(tx.run(_sql.postpone, due=due, number=r.delivery, attempt=r.attempt))
+    return bool(tx.run(_sql.postpone, due=due, now=now, number=r.delivery, attempt=r.attempt))
 
 
 def _finish(tx: Tx, status: str, attempt: int, results: list[Result], now: int) -> list[Result]:

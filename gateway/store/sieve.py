@@ -1,7 +1,7 @@
 """Tell new from known, before anything is written: what becomes of each call, and which of its events are new."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -46,13 +46,25 @@ class Seen(Struct, frozen=True, gc=False):
     events: bytes | None
 
 
+class Taken(NamedTuple):
+    """An event that is already there, or is about to be."""
+
+    data_digest: bytes
+    live: bool
+    erased_at: int | None = None
+
+
 class Kept(Struct, frozen=True, gc=False):
-    """A call to be written: its row when it has one, those of its events that are new, the ids of all, end to end."""
+    """A call to be written: its row when it has one, those of its events that are new, the ids of all, end to end.
+
+    `erased`: it tells of something that was erased, so its bytes are not kept.
+    """
 
     call: Call
     seen: Seen | None
     new: list[NewEvent]
     events: bytes
+    erased: bool = False
 
 
 class Sieve:
@@ -65,7 +77,8 @@ class Sieve:
         receipts = [found[call.digest] for call in calls if call.digest in found]
         events = [found[event.id] for call in calls for event in call.events if event.id in found] if found else []
         self._seen = {row[0]: Seen(*row[1:]) for row in _by_number(tx, _sql.known_receipts, receipts)}
-        self._taken = {row[0]: (row[1], row[2]) for row in _by_number(tx, _sql.known_events, events)}
+        self._taken = {row[0]: Taken(*row[1:]) for row in _by_number(tx, _sql.known_events, events)}
+        self._erased = {key for key, taken in self._taken.items() if taken.erased_at is not None}
         self._flood: dict[str, tuple[int, int]] = {}
         self.kept: list[Kept] = []
         self.amounts = {"understood": 0, "quarantined": 0, "held": 0, "duplicates": 0}
@@ -109,7 +122,8 @@ class Sieve:
         if conflicts:
             return Accepted("conflict", receipt_id(call.digest), conflicts=tuple(conflicts))
         events = b"".join(dict.fromkeys([event.id for event in call.events]))
-        self.kept.append(Kept(call, seen, new, events))
+        erased = bool(self._erased) and any(event.id in self._erased for event in call.events)
+        self.kept.append(Kept(call, seen, new, events, erased))
         self.amounts["understood"] += 1
         if seen is not None:
             self.amounts[seen.status] -= 1
@@ -117,15 +131,18 @@ class Sieve:
         return Accepted("duplicate" if nothing_new else "accepted", receipt_id(call.digest), event_ids(events))
 
     def _sift(self, events: Sequence[NewEvent]) -> tuple[list[NewEvent], list[int]]:
-        """Tell the new events, and the places of those whose id another fact has."""
+        """Tell the new events, and the places of those whose id another fact has.
+
+        An erased fact has no second version: whatever is told of it now is a repeat.
+        """
         new: list[NewEvent] = []
         conflicts: list[int] = []
         for place, event in enumerate(events):
             taken = self._taken.get(event.id)
             if taken is None:
                 new.append(event)
-                self._taken[event.id] = (event.data_digest, event.live)
-            elif taken[0] != event.data_digest and event.live and taken[1]:
+                self._taken[event.id] = Taken(event.data_digest, event.live)
+            elif taken.data_digest != event.data_digest and event.live and taken.live and taken.erased_at is None:
                 conflicts.append(place)
         return new, conflicts
 

@@ -39,8 +39,14 @@ def load(file: str) -> Statements:
 
 
 @cache
-def migrations() -> tuple[str, ...]:
-    """Read `sql/migrations/NNNN.sql`, in order; the first makes schema version 1."""
-    folder = _SQL / "migrations"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return tuple(file.read_text("utf-8") for file in files)
+def migrations(engine: str = "sqlite") -> tuple[str, ...]:
+    """Read `sql/migrations/NNNN.sql`, in order; the first makes schema version 1.
+
+    `NNNN.<engine>.sql` belongs to the same step: what this engine has words of its own for.
+    """
+    steps: dict[str, str] = {}
+    for file in sorted((_SQL / "migrations").iterdir(), key=lambda file: file.name):
+        number, *of = file.name.split(".")
+        if of in (["sql"], [engine, "sql"]):
+            steps[number] = steps.get(number, "") + file.read_text("utf-8")
+    return tuple(steps.values())

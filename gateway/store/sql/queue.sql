@@ -38,8 +38,9 @@ UPDATE deliveries
  WHERE number IN (:numbers*)
 
 -- name: claimed
+-- `sealed` is NULL when the body was erased or is too old.
 SELECT d.number, d.attempt, d.earlier, e.id, e.type, b.sealed
-  FROM deliveries d JOIN events e ON e.seq = d.event JOIN bodies b ON b.event = d.event
+  FROM deliveries d JOIN events e ON e.seq = d.event LEFT JOIN bodies b ON b.event = d.event
  WHERE d.number IN (:numbers*)
  ORDER BY d.position
 
@@ -52,7 +53,9 @@ UPDATE deliveries SET status = :status, finished_at = :now
 RETURNING number, destination
 
 -- name: postpone
-UPDATE deliveries SET due = :due
+-- One whose body was emptied while it was being sent does not wait: there is nothing left to send.
+UPDATE deliveries
+   SET due = CASE WHEN EXISTS (SELECT 1 FROM bodies WHERE event = deliveries.event) THEN :due ELSE :now END
  WHERE number = :number AND attempt = :attempt AND status = 'pending'
 RETURNING number
 
@@ -78,7 +81,9 @@ ON CONFLICT (delivery, number) DO NOTHING
 
 -- name: retryable
 SELECT d.number, d.destination
-  FROM deliveries d JOIN destinations t ON t.number = d.destination AND t.removed_at IS NULL
+  FROM deliveries d
+  JOIN destinations t ON t.number = d.destination AND t.removed_at IS NULL
+  JOIN bodies b ON b.event = d.event
  WHERE d.status = :status
    AND (CAST(:number AS INTEGER) IS NULL OR d.number = :number)
    AND (CAST(:destination AS TEXT) IS NULL OR t.id = :destination)
@@ -103,7 +108,9 @@ RETURNING number
 UPDATE head SET delivery = delivery + :amount WHERE one = 1 RETURNING delivery
 
 -- name: event_to_replay
-SELECT seq, type, provider, connection, key_hash, (SELECT config_version FROM head) FROM events WHERE seq = :seq
+SELECT e.seq, e.type, e.provider, e.connection, e.key_hash, (SELECT config_version FROM head)
+  FROM events e JOIN bodies b ON b.event = e.seq
+ WHERE e.seq = :seq
 
 -- name: deliveries_of_event
 SELECT number, destination, status FROM deliveries WHERE event = :event

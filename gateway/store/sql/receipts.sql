@@ -4,7 +4,7 @@
 SELECT digest, number, status, reason, events FROM receipts WHERE number IN (:numbers*)
 
 -- name: known_events
-SELECT id, data_digest, live FROM events WHERE seq IN (:numbers*)
+SELECT id, data_digest, live, erased_at FROM events WHERE seq IN (:numbers*)
 
 -- name: draw_numbers
 -- Draw numbers and count, at once: this row is the lock under which everything is put in order.
@@ -25,8 +25,9 @@ INSERT INTO inbound (receipt, sealed) VALUES (:receipt, :sealed)
 
 -- name: insert_events
 INSERT INTO events
-       (seq, key_hash, id, type, provider, connection, key, timestamp, receipt, data_digest, live)
-VALUES (:seq, :key_hash, :id, :type, :provider, :connection, :key, :timestamp, :receipt, :data_digest, :live)
+       (seq, key_hash, id, type, provider, connection, key, timestamp, receipt, data_digest, live, accepted_at)
+VALUES (:seq, :key_hash, :id, :type, :provider, :connection, :key, :timestamp, :receipt, :data_digest, :live,
+        :accepted_at)
 
 -- name: insert_bodies
 INSERT INTO bodies (event, sealed) VALUES (:event, :sealed)
@@ -81,12 +82,26 @@ SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
    AND (:all_types = 1 OR type IN (:types*))
  ORDER BY seq LIMIT :limit
 
+-- name: list_events_back
+SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed
+  FROM shown_events
+ WHERE seq < :before
+   AND (CAST(:key_hash AS INTEGER) IS NULL OR (key_hash = :key_hash AND key = :key))
+   AND (CAST(:provider AS TEXT) IS NULL OR provider = :provider)
+   AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
+   AND (:all_types = 1 OR type IN (:types*))
+ ORDER BY seq DESC LIMIT :limit
+
 -- name: one_event
-SELECT seq, id, type, provider, connection, key, timestamp, receipt, sealed FROM shown_events
- WHERE seq = :seq AND id = :id
+-- Unlike lists it shows that an event was there whose body is gone.
+SELECT e.seq, e.id, e.type, e.provider, e.connection, e.key, e.timestamp, r.digest, b.sealed, e.erased_at
+  FROM events e
+  LEFT JOIN bodies b ON b.event = e.seq
+  LEFT JOIN receipts r ON r.number = e.receipt
+ WHERE e.seq = :seq AND e.id = :id
 
 -- name: bounds
-SELECT coalesce((SELECT min(seq) FROM events), 0), (SELECT seq FROM head)
+SELECT CASE seq WHEN 0 THEN 0 ELSE expired + 1 END, seq FROM head
 
 -- name: count_receipts
 SELECT understood, quarantined, held, discarded, duplicates, seq FROM head
