@@ -7,7 +7,7 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
-from gateway.web.app import create_site
+from gateway.web.app import create_app
 from gateway.web.auth import SCOPES, Scope
 from tests.web.conftest import Gateway
 
@@ -53,7 +53,7 @@ OPEN = ("/live", "/ready", "/docs", "/openapi.json")
 
 def routes(gateway: Gateway) -> set[tuple[str, str]]:
     """List what the application really serves under /v1."""
-    found = [route for route in create_site(gateway.services).routes if isinstance(route, HTTPRoute)]
+    found = [route for route in create_app(gateway.services).routes if isinstance(route, HTTPRoute)]
     return {
         (method, re.sub(r"\{[^}]*\}", "{}", route.path_format))
         for route in found

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ MAX_BODY = 1000
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
     """Answer with the length of the body, once it is there."""
-    size, more = 0, True
+    size, more = 0, scope["path"] != "/early"
     while more:
         message = await receive()
         if message["type"] == "http.disconnect":
@@ -32,21 +33,34 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def port() -> Iterator[int]:
+def listening() -> socket.socket:
+    made = socket.create_server(("127.0.0.1", 0))
+    made.setblocking(False)
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(listening: socket.socket) -> Iterator[Server]:
     """Serve the echo as the gateway serves, on a socket of its own."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    listening.setblocking(False)
-    server: list[Server] = []
+    made: SimpleQueue[Server] = SimpleQueue()
 
     async def serve() -> None:
-        server.append(Server(echo, MAX_BODY, listening))
-        await server[0].serve()
+        server = Server(echo, MAX_BODY, listening)
+        made.put(server)
+        await server.serve()
 
     thread = threading.Thread(target=lambda: uvloop.run(serve()))
     thread.start()
-    yield listening.getsockname()[1]
-    server[0].should_exit = True
+    server = made.get()
+    yield server
+    server.should_exit = True
     thread.join()
+
+
+@pytest.fixture
+def port(server: Server, listening: socket.socket) -> int:
+    del server  # it listens there
+    return int(listening.getsockname()[1])
 
 
 def say(port: int, *pieces: bytes) -> bytes:
@@ -164,3 +178,26 @@ def test_a_slow_answer_is_not_a_slow_request(port: int, monkeypatch: pytest.Monk
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
     monkeypatch.setattr(protocol, "REQUEST_SECONDS", 0.2)
     assert say(port, post().replace(b"/in/x", b"/slow")).endswith(b"5")
+
+
+def test_a_connection_that_rests_is_closed_in_the_end(
+    server: Server, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server.config, "timeout_keep_alive", 0.1)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(post())
+        assert connection.recv(65536).endswith(b"5")
+        assert connection.recv(65536) == b"", "closed, without another word"
+
+
+def test_a_wrong_request_behind_a_good_one_is_answered_second(port: int) -> None:
+    answers = say(port, post() + b"nonsense\r\n\r\n")
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answers.count(b"HTTP/1.1 ") == answers.count(b"HTTP/1.1 400 ") + 1 == 2
+
+
+def test_a_request_that_is_answered_early_is_answered_once(port: int) -> None:
+    """What is wrong with a body that nobody waits for ends the connection, and is not said as another answer."""
+    answers = say(port, CHUNKED.replace(b"POST /", b"POST /early"), b"zz\r\n")
+    assert answers.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answers.count(b"HTTP/1.1 ") == 1

@@ -14,6 +14,7 @@ from tests.registration.vendors import Key, Office, Silent, Site
 class Said(Struct):
     booking: str
     word: str = "made"
+    title: str | None = None
 
 
 class Talking(Silent):
@@ -36,7 +37,7 @@ class Talking(Silent):
         if not self.understands:
             raise NotUnderstood("not yet - at `$.booking`")
         said = decode(receipt.inbound.body, Said)
-        booking = Booking(id=said.booking, status=BookingStatus.SCHEDULED)
+        booking = Booking(id=said.booking, status=BookingStatus.SCHEDULED, title=said.title)
         data = (
             Scheduled(booking=booking)
             if said.word == "made"

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.contract.events import EVENT_TYPES
 from gateway.web.api.openapi import document
-from gateway.web.app import create_site
+from gateway.web.app import create_app
 from tests.web.conftest import Gateway
 from tests.web.test_auth import ROUTES
 
@@ -89,7 +89,7 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(gateway: Gateway
 
 
 async def test_the_document_is_the_same_each_time(gateway: Gateway) -> None:
-    assert document(create_site(gateway.services)) == document(create_site(gateway.services))
+    assert document(create_app(gateway.services)) == document(create_app(gateway.services))
 
 
 async def test_the_schema_of_each_event_type_is_served_to_anybody(gateway: Gateway) -> None:
