@@ -114,9 +114,12 @@ def make_private_dir(path: Path) -> None:
     """Make a directory that only its owner enters; one that exists is left as it is. Raises ConfigurationError."""
     if path.is_dir():
         return
+    above = [parent for parent in path.parents if not parent.is_dir()]
     try:
         path.mkdir(parents=True, exist_ok=True)
         path.chmod(0o700)  # mkdir's mode is cut by the umask, this is not
+        for made in (path, *above):  # a name is on disk by an fsync of the directory that holds it
+            sync_dir(made.parent)
     except OSError as error:
         raise ConfigurationError(f"GATEWAY_DATA_DIR: {path} cannot be made: {error.strerror}") from error
 
@@ -134,7 +137,7 @@ def write_private_file(path: Path, text: str) -> None:
         _link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
-    _sync_dir(path.parent)
+    sync_dir(path.parent)
 
 
 def _link(draft: Path, path: Path) -> None:
@@ -144,7 +147,8 @@ def _link(draft: Path, path: Path) -> None:
         return  # another process was first: its file counts
 
 
-def _sync_dir(path: Path) -> None:
+def sync_dir(path: Path) -> None:
+    """Bring the names in a directory to disk: an fsync of a file does not bring the file's own."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -113,3 +113,4 @@ def write_private(path: Path, text: str) -> None:
         file.write(text + "\n")
         file.flush()
         os.fsync(file.fileno())
+    sealing.sync_dir(path.parent)
