@@ -6,6 +6,7 @@ from gateway.contract.events import event_id
 from gateway.sealing import KeyRing
 from gateway.store.configuration import Changed
 from gateway.store.engines.engine import A, Clock, Tx
+from gateway.store.ids import key_hash
 from gateway.store.intake import draw, event_row
 from gateway.store.known import Known
 from gateway.store.model import NewEvent
@@ -67,7 +68,7 @@ class Emitter:
 
     def _plan(self, tx: Tx, events: Sequence[NewEvent], first: int) -> None:
         planned = [
-            Planned(destination, number, None)
+            Planned(destination, number, None if event.key is None else key_hash(event.key))
             for number, event in enumerate(events, first)
             for destination in self._routes.of(event.type, event.provider, event.connection)
         ]

@@ -18,6 +18,7 @@ from gateway.store.sieve import Call, Kept, Make, Sieve
 from gateway.store.statements import load
 
 _sql = load("receipts")
+_held = load("held")
 _NOTHING = dict.fromkeys(
     ("events", "receipts", "deliveries", "understood", "quarantined", "held", "discarded", "duplicates"), 0
 )
@@ -100,20 +101,25 @@ class Intake:
         rows: list[Row] = []
         sealed: list[Row] = []
         understood: list[Row] = []
+        held: list[Row] = []
         for each in kept:
             if each.seen is not None:
                 understood.append((each.call.connection, each.events, each.seen.number))
+                if each.seen.status == "held":
+                    tx.run(_held.let_go, receipt=each.seen.number)
                 if each.erased:
                     tx.run(_sql.drop_inbound, receipt=each.seen.number)
             elif (receipt := each.call.receipt) is not None:
                 number += 1
                 rows.append(_receipt_row(number, receipt, each.events))
+                held += [(number, key_hash(key), receipt.received_at) for key in receipt.wants]
                 if not each.erased:
                     sealed.append((number, self._seal(receipt.inbound, b"inbound:" + receipt.digest)))
         self._known.add(tx, [(row[1], row[0]) for row in rows], [])
         tx.many(_sql.insert_receipts, rows)
         tx.many(_sql.insert_inbound, sealed)
         tx.many(_sql.understand, understood)
+        tx.many(_held.hold, held)
 
     def _write_events(self, tx: Tx, kept: Sequence[Kept], drawn: Drawn) -> None:
         rows: list[Row] = []

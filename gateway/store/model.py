@@ -129,7 +129,8 @@ ReceiptStatus = Literal["understood", "quarantined", "held", "discarded"]
 
 class NewReceipt(Struct, frozen=True, kw_only=True, gc=False):
     """One call to keep. `digest`: 16 bytes over connection (or URL token) and body, by which the same bytes are known
-    again. `inbound`: headers and body, packed; sealed by the store. `sha256`: of the body."""
+    again. `inbound`: headers and body, packed; sealed by the store. `sha256`: of the body. `wants`: the keys of the
+    bookings that its provider is asked about before it is understood; the call is held until then."""
 
     digest: bytes
     connection: str | None
@@ -141,6 +142,7 @@ class NewReceipt(Struct, frozen=True, kw_only=True, gc=False):
     size: int
     sha256: bytes
     inbound: bytes
+    wants: tuple[str, ...] = ()
 
 
 class NewEvent(Struct, frozen=True, kw_only=True, gc=False):

@@ -4,18 +4,20 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.store.engines.engine import Row, Tx
-from gateway.store.ids import event_ids, receipt_id
+from gateway.store.ids import event_ids, key_hash, receipt_id
 from gateway.store.known import Known
 from gateway.store.model import Accepted, NewEvent, NewReceipt
 from gateway.store.statements import Statement, load
 
 FLOOD_ROWS = 10_000
 FLOOD_BYTES = 256 << 20
-"""What may wait in quarantine for one URL."""
+"""What may wait in quarantine, and besides be held, for one URL."""
 _sql = load("receipts")
+_held = load("held")
 
 
 Item = TypeVar("Item")
@@ -79,7 +81,8 @@ class Sieve:
         self._seen = {row[0]: Seen(*row[1:]) for row in _by_number(tx, _sql.known_receipts, receipts)}
         self._taken = {row[0]: Taken(*row[1:]) for row in _by_number(tx, _sql.known_events, events)}
         self._erased = {key for key, taken in self._taken.items() if taken.erased_at is not None}
-        self._flood: dict[str, tuple[int, int]] = {}
+        self._flood: dict[tuple[str, str], tuple[int, int]] = {}
+        self._held = _waited_for(tx, calls)
         self.kept: list[Kept] = []
         self.amounts = {"understood": 0, "quarantined": 0, "held": 0, "duplicates": 0}
         self.heard: dict[str, int] = {}
@@ -99,7 +102,7 @@ class Sieve:
             return self._decide_new(call)
         if seen.status in {"understood", "discarded"}:
             return Accepted("duplicate", receipt_id(call.digest), event_ids(seen.events))
-        if call.receipt is None or call.receipt.status == "understood":
+        if call.receipt is None or (call.receipt.status == "understood" and seen.status != "held"):
             return self._understand(call, seen)
         return _waits(call, seen.status, seen.reason)
 
@@ -109,13 +112,22 @@ class Sieve:
             return Accepted("duplicate", receipt_id(call.digest))
         if not self._roomy:
             return StoreUnavailable("the disk is nearly full", retry_after=60)
+        if self._held and (behind := self._behind(call)):
+            receipt = replace(receipt, status="held", wants=behind)
+            call = Call(call.digest, call.connection, receipt, ())
         if receipt.status == "understood":
             return self._understand(call, None)
-        if receipt.status == "quarantined" and self._flooded(receipt):
-            return StoreUnavailable("too many calls to this URL wait in quarantine", retry_after=60)
+        if self._flooded(receipt):
+            return StoreUnavailable(f"too many calls to this URL are {receipt.status}", retry_after=60)
+        self._held.update(map(key_hash, receipt.wants))
         self.kept.append(Kept(call, None, [], b""))
         self.amounts[receipt.status] += 1
         return _waits(call, receipt.status, receipt.reason)
+
+    def _behind(self, call: Call) -> tuple[str, ...]:
+        """Name the bookings of a call when an earlier call about one of them is held: it may not overtake that."""
+        keys = tuple(dict.fromkeys(event.key for event in call.events if event.key is not None))
+        return () if self._held.isdisjoint(map(key_hash, keys)) else keys
 
     def _understand(self, call: Call, seen: Seen | None) -> Accepted:
         new, conflicts = self._sift(call.events)
@@ -147,14 +159,24 @@ class Sieve:
         return new, conflicts
 
     def _flooded(self, receipt: NewReceipt) -> bool:
-        if receipt.token not in self._flood:
-            ((rows, size),) = self._tx.run(_sql.open_quarantine, token=receipt.token)
-            self._flood[receipt.token] = (rows, size)
-        rows, size = self._flood[receipt.token]
+        kind = (receipt.token, receipt.status)
+        if kind not in self._flood:
+            statement = _held.open_held if receipt.status == "held" else _sql.open_quarantine
+            ((rows, size),) = self._tx.run(statement, token=receipt.token)
+            self._flood[kind] = (rows, size)
+        rows, size = self._flood[kind]
         if rows >= FLOOD_ROWS or size + receipt.size > FLOOD_BYTES:
             return True
-        self._flood[receipt.token] = (rows + 1, size + receipt.size)
+        self._flood[kind] = (rows + 1, size + receipt.size)
         return False
+
+
+def _waited_for(tx: Tx, calls: Sequence[Call]) -> set[int]:
+    """Find the bookings of these calls that calls before them are held for; nearly always nothing is held."""
+    if not tx.run(_held.any)[0][0]:
+        return set()
+    keys = {key_hash(event.key) for call in calls for event in call.events if event.key is not None}
+    return {row[0] for row in tx.run(_held.keys, keys=sorted(keys))} if keys else set()
 
 
 def _by_number(tx: Tx, statement: Statement, numbers: Sequence[int]) -> Sequence[Row]:

@@ -18,10 +18,12 @@ from gateway.store.emitting import Emitter
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE
+from gateway.store.held import HeldCalls
 from gateway.store.ids import delivery_number, event_bytes, receipt_digest
 from gateway.store.intake import Intake
 from gateway.store.known import Known
 from gateway.store.listing import Listing
+from gateway.store.looks import Looks
 from gateway.store.model import (
     Accepted,
     Attempt,
@@ -67,6 +69,8 @@ class Store:
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
         self.overview = Overview(engine.read)
+        self.held = HeldCalls(engine, known)
+        self.looks = Looks(engine, keys)
         self._version = 0
 
     @staticmethod
