@@ -3,7 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
@@ -54,6 +54,11 @@ class Inboxes:
         """Find the inbox of a URL token; found by digest, so that no comparison tells how much of a guess was right."""
         return self._by_digest.get(_digest(token))
 
+    def candidate(self, connection_id: str) -> Candidate | None:
+        """Find a connection as calls are held against it; None when it is being removed, or its plugin is gone."""
+        candidates = (c for inbox in self._by_digest.values() for c in inbox.candidates)
+        return next((c for c in candidates if c.account.connection == connection_id), None)
+
     def by_id(self, token_id: str) -> Inbox:
         """Find the inbox that a receipt came on; when its token was retired, the shared one."""
         return self._by_id.get(token_id) or self._by_digest[_digest(self._shared[0])]
@@ -74,10 +79,23 @@ class Inboxes:
         provider = self._providers[connection.provider]
         settings = msgspec.convert(connection.settings, provider.settings)
         account = Account(connection.id, connection.account, settings, frozenset(connection.webhook_ids))
-        return Candidate(provider, account, provider.scheme(settings), connection.secrets)
+        return Candidate(
+            provider, account, provider.scheme(settings), connection.secrets, askable(provider, connection.credentials)
+        )
 
     def _url(self, token: str) -> str:
         return f"{self._public_url}/in/{token}"
+
+
+def askable(provider: Provider, credentials: Mapping[str, Any]) -> bool:
+    """Say whether a provider can be asked for bookings, and there is something to log in with."""
+    if provider.bookings is None:
+        return False
+    try:
+        msgspec.convert(credentials, provider.credentials)
+    except msgspec.ValidationError:
+        return False
+    return True
 
 
 def token_id(token: str) -> str:

@@ -1,17 +1,15 @@
 """Step 2: what happened, in canonical words, stored and numbered. A receipt becomes events or a quarantined receipt."""
 
 import hashlib
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
-import structlog
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gateway.contract.errors import NotUnderstood
+from gateway.contract.asked import OUTDATED
 from gateway.contract.events import (
     EVENT_OF,
     Basis,
@@ -27,7 +25,8 @@ from gateway.contract.events import (
     sequence,
 )
 from gateway.contract.provider import Draft, Inbound, Receipt
-from gateway.pipeline.receive import Inbox, Received, Refused, Unclaimed, claim
+from gateway.pipeline.receive import Candidate, Inbox, Received, Refused, Unclaimed, claim
+from gateway.pipeline.translate import Translated, keys_of, translate
 from gateway.store.model import Accepted, NewEvent, NewReceipt, StoredReceipt
 
 ID_VERSION = "1"
@@ -38,6 +37,7 @@ UNKEPT = frozenset({"authorization", "cookie", "proxy-authorization"})
 
 _VERIFICATION = {"signature": Verification.SIGNATURE, "token": Verification.TOKEN}
 _PROVIDER, _RECEIPT, _WEBHOOK = Basis.PROVIDER, Basis.RECEIPT, DeliveredBy.WEBHOOK
+_CONFIRMED = Verification.CONFIRMED
 
 
 class _Kind(NamedTuple):
@@ -59,14 +59,6 @@ _KINDS = {data: _kind(event) for data, event in EVENT_OF.items()}
 _encode = msgspec.json.Encoder().encode
 _pack = msgspec.msgpack.Encoder().encode
 _unpacker = msgspec.msgpack.Decoder(tuple[tuple[tuple[str, bytes], ...], bytes])
-_log = structlog.get_logger(__name__)
-
-
-class Translated(Struct, frozen=True):
-    """What a call became. `reason` is set when it was not understood, and then there are no drafts."""
-
-    drafts: Sequence[Draft]
-    reason: str | None = None
 
 
 class Arrived(Struct, frozen=True):
@@ -91,6 +83,7 @@ class ReceiptStore(Protocol):
     def take(self, make: Callable[[Sequence[Arrived]], list[Rows]], item: Arrived) -> Awaitable[Accepted]: ...
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted: ...
     async def fail_again(self, receipt_id: str, reason: str) -> bool: ...
+    async def hold_again(self, receipt_id: str, connection: str, keys: Sequence[str]) -> bool: ...
 
 
 async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) -> Accepted:
@@ -107,7 +100,7 @@ async def accept(store: ReceiptStore, call: Received | Unclaimed, inbox: Inbox) 
 def rows(arrived: Sequence[Arrived]) -> list[Rows]:
     """Make what is kept of calls, one step for all before the next: code that just ran runs quicker (by a seventh)."""
     translated = [translate(each.call) for each in arrived]
-    receipts = [_receipt(each, told.reason) for each, told in zip(arrived, translated, strict=True)]
+    receipts = [_receipt(each, told) for each, told in zip(arrived, translated, strict=True)]
     return [
         (receipt, _events(each.call, receipt.sha256, told.drafts, each.ambiguous))
         for each, receipt, told in zip(arrived, receipts, translated, strict=True)
@@ -119,21 +112,22 @@ async def retry(store: ReceiptStore, stored: StoredReceipt, inbox: Inbox) -> Acc
 
     `stored` carries its bytes; `inbox` is the URL it came on, with today's connections. Raises StoreUnavailable.
     """
-    inbound = unpack(stored, inbox.url)
-    call = _again(stored, inbound, inbox)
-    if not isinstance(call, Received):
-        reason = (
-            call.reason if isinstance(call, Unclaimed) else "refused: the connection it looks like wants a signature"
-        )
-        return await _still_quarantined(store, stored, reason)
+    call = again(stored, inbox)
     translated = translate(call)
-    if translated.reason:
-        return await _still_quarantined(store, stored, translated.reason)
+    if translated.reason or not isinstance(call, Received):
+        return await _still_quarantined(store, stored, translated.reason or "")
+    if translated.wants:
+        account = call.candidate.account
+        await store.hold_again(stored.id, account.connection, keys_of(call.candidate, translated.wants))
+        return Accepted("held", stored.id)
+    return await resolve(store, stored, call, translated.drafts)
+
+
+async def resolve(store: ReceiptStore, stored: StoredReceipt, call: Received, drafts: Sequence[Draft]) -> Accepted:
+    """Turn a receipt that waited into events. Raises StoreUnavailable."""
     connection = call.candidate.account.connection
     return await _settled(
-        lambda ambiguous: store.resolve(
-            stored.id, connection, _events(call, stored.sha256, translated.drafts, ambiguous)
-        )
+        lambda ambiguous: store.resolve(stored.id, connection, _events(call, stored.sha256, drafts, ambiguous))
     )
 
 
@@ -145,20 +139,6 @@ async def _settled(write: Callable[[frozenset[int]], Awaitable[Accepted]]) -> Ac
     return result
 
 
-def translate(call: Received | Unclaimed) -> Translated:
-    """Ask the plugin. Whatever goes wrong in it is a reason for quarantine, never a lost call."""
-    if isinstance(call, Unclaimed):
-        return Translated((), call.reason)
-    try:
-        return Translated(call.candidate.provider.translate(call.receipt))
-    except NotUnderstood as error:
-        return Translated((), f"not_understood: {error}")
-    except Exception as error:  # noqa: BLE001 -- the one place where a plugin's own mistake is caught
-        where = _innermost(error)
-        _log.error("plugin_error", provider=call.candidate.provider.name, error=type(error).__name__, where=where)
-        return Translated((), f"plugin_error: {type(error).__name__} at {where}")
-
-
 def unpack(stored: StoredReceipt, url: str) -> Inbound:
     """Make the call again from what is kept of it. `stored` must carry its bytes."""
     if stored.inbound is None:
@@ -167,9 +147,13 @@ def unpack(stored: StoredReceipt, url: str) -> Inbound:
     return Inbound(url, headers, body, datetime.fromtimestamp(stored.received_at / 1000, UTC))
 
 
-def _again(stored: StoredReceipt, inbound: Inbound, inbox: Inbox) -> Received | Unclaimed | Refused:
+def again(stored: StoredReceipt, inbox: Inbox) -> Received | Unclaimed:
+    """Make the call of a receipt again, as far as its connection is still there. `stored` must carry its bytes."""
+    inbound = unpack(stored, inbox.url)
     if stored.connection is None:
-        return claim(inbound, inbox)
+        claimed = claim(inbound, inbox)
+        refused = "refused: the connection it looks like wants a signature"
+        return Unclaimed(inbound, refused) if isinstance(claimed, Refused) else claimed
     for candidate in inbox.candidates:
         if candidate.account.connection == stored.connection:
             return Received(candidate, Receipt(candidate.account, stored.proof, inbound))
@@ -181,11 +165,12 @@ async def _still_quarantined(store: ReceiptStore, stored: StoredReceipt, reason:
     return Accepted("quarantined", stored.id, reason=reason)
 
 
-def _receipt(arrived: Arrived, reason: str | None) -> NewReceipt:
+def _receipt(arrived: Arrived, told: Translated) -> NewReceipt:
     if isinstance(call := arrived.call, Unclaimed):
-        return _new_receipt(call.inbound, arrived.inbox.token, None, "token", reason)
+        return _new_receipt(call.inbound, arrived.inbox.token, None, "token", told.reason)
     receipt = call.receipt
-    return _new_receipt(receipt.inbound, arrived.inbox.token, receipt.account.connection, receipt.proof, reason)
+    made = _new_receipt(receipt.inbound, arrived.inbox.token, receipt.account.connection, receipt.proof, told.reason)
+    return replace(made, status="held", wants=keys_of(call.candidate, told.wants)) if told.wants else made
 
 
 def _new_receipt(
@@ -215,25 +200,39 @@ def _events(
 ) -> Sequence[NewEvent]:
     if isinstance(call, Unclaimed):
         return ()
-    return [_event(call, sha256, draft, position in ambiguous) for position, draft in enumerate(drafts)]
+    candidate, at = call.candidate, call.receipt.inbound.received_at
+    came = (call, sha256)
+    return [_event(candidate, draft, at, came, ambiguous=place in ambiguous) for place, draft in enumerate(drafts)]
 
 
-def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewEvent:
-    candidate, inbound = call.candidate, call.receipt.inbound
+def missed_event(candidate: Candidate, draft: Draft, at: datetime) -> NewEvent:
+    """Make the event of a call that never came, as the provider told when it was asked at that time (UTC)."""
+    return _event(candidate, draft, at, None)
+
+
+def _event(
+    candidate: Candidate,
+    draft: Draft,
+    at: datetime,
+    came: tuple[Received, bytes] | None,
+    *,
+    ambiguous: bool = False,
+) -> NewEvent:
+    """Make an event. `came`: the call that brought it, and its body's digest; None when the provider was asked."""
     provider, connection, kind = candidate.provider.name, candidate.account.connection, _KINDS[type(draft.data)]
     data, key = _keyed(draft.data, f"{provider}:{connection}:")
     encoded = _encode(data)
     data_digest = hashlib.sha256(b"%b%b}" % (kind.head, encoded)).digest()
     parts = (ID_VERSION, provider, connection, *draft.parts)
     digest = event_digest((*parts, data_digest.hex()) if ambiguous else parts)
-    timestamp, public_id = draft.at or inbound.received_at, event_id(digest)
+    timestamp, public_id = draft.at or at, event_id(digest)
     envelope = kind.event(
         id=public_id,
         timestamp=timestamp,
         timestamp_basis=_PROVIDER if draft.at else _RECEIPT,
-        sequence=sequence(draft.revision or inbound.received_at, kind.rank),
+        sequence=sequence(draft.revision or at, kind.rank),
         sequence_basis=_PROVIDER if draft.revision else _RECEIPT,
-        origin=_origin(call, draft, sha256, public_id),
+        origin=_origin(*came, draft, public_id) if came else _asked_origin(candidate, draft, at),
         key=key,
         test=draft.test,
         warnings=(*draft.warnings, "id_disambiguated") if ambiguous else draft.warnings,
@@ -248,12 +247,12 @@ def _event(call: Received, sha256: bytes, draft: Draft, ambiguous: bool) -> NewE
         key=key,
         timestamp=_milliseconds(timestamp),
         data_digest=data_digest,
-        live=True,
+        live=came is not None,
         body=_encode(envelope),
     )
 
 
-def _origin(call: Received, draft: Draft, sha256: bytes, public_id: str) -> Origin:
+def _origin(call: Received, sha256: bytes, draft: Draft, public_id: str) -> Origin:
     account, inbound = call.candidate.account, call.receipt.inbound
     return Origin(
         provider=call.candidate.provider.name,
@@ -262,7 +261,7 @@ def _origin(call: Received, draft: Draft, sha256: bytes, public_id: str) -> Orig
         variant=draft.variant,
         event_type=draft.word,
         event_id=draft.event_id,
-        verification=_VERIFICATION[call.receipt.proof],
+        verification=_CONFIRMED if _confirmed(call.receipt, draft) else _VERIFICATION[call.receipt.proof],
         delivered_by=_WEBHOOK,
         received_at=inbound.received_at,
         raw=Raw(
@@ -272,6 +271,25 @@ def _origin(call: Received, draft: Draft, sha256: bytes, public_id: str) -> Orig
             href=f"/v1/events/{public_id}/raw",
         ),
     )
+
+
+def _asked_origin(candidate: Candidate, draft: Draft, at: datetime) -> Origin:
+    return Origin(
+        provider=candidate.provider.name,
+        connection=candidate.account.connection,
+        account=draft.account or candidate.account.account,
+        variant=draft.variant,
+        event_type=draft.word,
+        event_id=draft.event_id,
+        verification=_CONFIRMED,
+        delivered_by=DeliveredBy.RECONCILED,
+        received_at=at,
+    )
+
+
+def _confirmed(receipt: Receipt, draft: Draft) -> bool:
+    """Say whether an unsigned call stands by the provider's own answer."""
+    return bool(receipt.fetched) and receipt.proof == "token" and OUTDATED not in draft.warnings
 
 
 def _keyed(data: Data, prefix: str) -> tuple[Data, str | None]:
@@ -285,9 +303,3 @@ def _keyed(data: Data, prefix: str) -> tuple[Data, str | None]:
 
 def _milliseconds(at: datetime) -> int:
     return int(at.timestamp() * 1000)
-
-
-def _innermost(error: Exception) -> str:
-    """Say where it happened, and nothing of what the values were."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{frame.name}:{frame.lineno}"

@@ -9,12 +9,16 @@ from gateway.contract.signatures import Hmac, Unsigned, verify
 
 
 class Candidate(Struct, frozen=True):
-    """One connection that a call on a URL may belong to. `secrets`: live signing secrets, none when unsigned."""
+    """One connection that a call on a URL may belong to. `secrets`: live signing secrets, none when unsigned.
+
+    `askable`: its provider can be asked for bookings, and the connection may.
+    """
 
     provider: Provider
     account: Account
     scheme: Hmac | Unsigned
     secrets: tuple[str, ...]
+    askable: bool = False
 
     def proves(self, inbound: Inbound) -> bool:
         """Say whether one of the live secrets signed these raw bytes."""

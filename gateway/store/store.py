@@ -13,7 +13,7 @@ from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
 from gateway.store.clock import steady_clock
-from gateway.store.configuration import Changed, Configuration
+from gateway.store.configuration import Changed, Configuration, config_version
 from gateway.store.emitting import Emitter
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
@@ -100,9 +100,11 @@ class Store:
             await self._skip_all(number)
 
     def _check(self, tx: Tx, items: Sequence[None]) -> list[int]:
-        version = self._configuration.check_keys(tx)
+        self._configuration.check_keys(tx)
+        self._configuration.recognise_copy(tx)
         queue.recover(tx, self.now())
         self._known.load(tx)
+        version = config_version(tx)
         return [version for _ in items]
 
     async def close(self) -> None:
@@ -154,6 +156,10 @@ class Store:
         """Keep the newest reason of a quarantined receipt; False when it is not quarantined."""
         digest = receipt_digest(receipt_id)
         return digest is not None and await self._engine.write(self._intake.fail_again, (digest, reason))
+
+    async def hold_again(self, receipt_id: str, connection: str, keys: Sequence[str]) -> bool:
+        """Turn a quarantined receipt into a held one about these bookings; False when it is not quarantined."""
+        return await self.held.hold_again(receipt_id, connection, keys)
 
     async def discard(self, receipt_id: str) -> bool:
         """Let go of a quarantined receipt's bytes; False when it is not quarantined. Later copies are duplicates."""
