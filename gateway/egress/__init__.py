@@ -129,7 +129,14 @@ class _ProviderHttp:
             raise ApiUnavailable(f"no answer: {error}", reached=reached) from None
         if not response.extensions["whole"]:
             raise ApiUnavailable("its answer is too large", status=response.status_code)
-        return judge(response.status_code, response.headers.get("retry-after"), response.content)
+        content = response.content
+        if response.extensions["encoded"]:
+            if response.is_success:
+                raise ApiUnavailable(
+                    "its answer is compressed, although it was asked not to be", status=response.status_code
+                )
+            content = b""  # what it says is lost, not that it declined
+        return judge(response.status_code, response.headers.get("retry-after"), content)
 
 
 def _soon(error: Exception) -> bool:

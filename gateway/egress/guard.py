@@ -73,6 +73,8 @@ NOT_HTTP = frozenset(
 # fmt: on
 
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)(\.(?!-)[a-z0-9_-]{1,63}(?<!-))*\.?", re.ASCII)
+_OWN_NAME = re.compile(r"(^|\.)localhost\.?$", re.ASCII)
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _NUMBER = re.compile(r"(0x[0-9a-f]*|[0-9]+)", re.ASCII)
 
 
@@ -99,8 +101,9 @@ class Guard:
     def check_url(self, text: str) -> httpx.URL:
         """Pass a URL that may be configured, and read it.
 
-        A name is only checked when it is dialled, because that is when its addresses count. Raises EgressRefused; no
-        message repeats more of the URL than host and port, since its path may hold a token.
+        A name is only checked when it is dialled, because that is when its addresses count; `localhost` is known not
+        to be public. Raises EgressRefused; no message repeats more of the URL than host and port, since its path may
+        hold a token.
         """
         url = _read(text)
         host, port = host_of(url), port_of(url)
@@ -109,6 +112,8 @@ class Guard:
             self.check(address, port)
         elif not _NAME.fullmatch(host) or len(host) > LONGEST_NAME:
             raise EgressRefused("the URL's host is neither a name nor an address")
+        elif _OWN_NAME.search(host) and not any(self._named(each, port) for each in _LOOPBACK):
+            raise EgressRefused(_refusal(_LOOPBACK[0], port, f"is what {host} means, and is not a public address"))
         return url
 
     def _named(self, address: Address, port: int) -> bool:

@@ -9,13 +9,15 @@ from gateway.egress.pool import Pool, Target, head
 
 CAP = 8 << 20
 """Bytes of an answer's body that are read when the request does not say."""
+CODING = b"content-encoding"
 
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Send requests to allowed addresses only. Follows nothing, keeps nothing, undoes no content coding.
 
     Of an answer at most `extensions["cap"]` bytes of body are read; `response.extensions["whole"]` says whether that
-    was all of it. The client's read timeout bounds the whole exchange, not one read.
+    was all of it, `["encoded"]` whether it is compressed although it was asked not to be: then httpx is not told, which
+    would make any size of it. The client's read timeout bounds the whole exchange, not one read.
     """
 
     def __init__(self, guard: Guard, pool: Pool) -> None:
@@ -38,11 +40,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             if deadline is None:
                 raise
             raise httpx.ReadTimeout(f"no answer within {deadline:g} s") from None
+        plain = [(name, value) for name, value in answer.headers if name.lower() != CODING]
+        codings = [value for name, value in answer.headers if name.lower() == CODING]
+        encoded = any(value.strip().lower() not in (b"", b"identity") for value in codings)
         return httpx.Response(
             answer.status,
-            headers=answer.headers,
+            headers=plain,
             stream=httpx.ByteStream(answer.body),
-            extensions={"whole": answer.whole},
+            extensions={"whole": answer.whole, "encoded": encoded},
         )
 
     async def aclose(self) -> None:

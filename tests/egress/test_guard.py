@@ -11,77 +11,8 @@ from gateway.config import Allowed
 from gateway.contract.errors import EgressRefused
 from gateway.egress import Egress
 from gateway.egress.guard import NOT_HTTP, Guard, literal, public
+from tests.egress.spellings import LOOPBACK_SPELLINGS, NOT_PUBLIC
 
-LOOPBACK_SPELLINGS = (
-    "127.0.0.1",
-    "127.0.0.1.",
-    "127.1",
-    "127.0.1",
-    "2130706433",
-    "0x7f000001",
-    "0x7f.0.0.1",
-    "0x7F.1",
-    "0x7f.0x0.0x0.0x1",
-    "017700000001",
-    "0177.1",
-    "127.0.0.0x1",
-    "127.255.255.254",
-    "0",
-    "0.0.0.0",  # noqa: S104 -- refused here, not bound
-    "[::1]",
-    "[0:0:0:0:0:0:0:1]",
-    "[::]",
-    "[::ffff:127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[0:0:0:0:0:ffff:7f00:0001]",
-    "[::127.0.0.1]",
-    "[::ffff:0:127.0.0.1]",
-    "[64:ff9b::127.0.0.1]",
-    "[64:ff9b:1::7f00:1]",
-    "[2002:7f00:1::]",
-    "[2001:0:7f00:1::]",
-    "[2001:4860::5efe:127.0.0.1]",
-    "[2001:4860::200:5efe:7f00:1]",
-)
-NOT_PUBLIC = (
-    "0.1.2.3",
-    "10.0.0.1",
-    "100.64.0.1",
-    "100.100.100.200",
-    "168.63.129.16",
-    "169.254.169.254",
-    "172.16.0.1",
-    "172.31.255.255",
-    "192.0.0.1",
-    "192.0.0.192",
-    "192.0.2.1",
-    "192.88.99.1",
-    "192.168.1.1",
-    "198.18.0.1",
-    "198.19.255.255",
-    "198.51.100.1",
-    "203.0.113.1",
-    "224.0.0.1",
-    "239.255.255.255",
-    "240.0.0.1",
-    "255.255.255.255",
-    "[fe80::1]",
-    "[fec0::1]",
-    "[fc00::1]",
-    "[fd00:ec2::254]",
-    "[ff02::1]",
-    "[ff0e::1]",
-    "[64:ff9b::8.8.8.8]",
-    "[64:ff9b:1::8.8.8.8]",
-    "[2002:808:808::1]",
-    "[2001::1]",
-    "[2001:db8::1]",
-    "[3fff::1]",
-    "[100::1]",
-    "[5f00::1]",
-    "[4000::1]",
-    "[::8.8.8.8]",
-)
 PUBLIC = ("1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.0.1", "[2606:4700:4700::1111]", "[::ffff:8.8.8.8]")
 
 
@@ -93,6 +24,19 @@ def allowed(text: str, port: int | None) -> Allowed:
 def test_an_address_that_is_not_public_is_refused_in_every_spelling(host: str) -> None:
     with pytest.raises(EgressRefused):
         Egress().check_url(f"http://{host}:8080/hook")
+
+
+@pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.", "inner.localhost", "a.b.localhost."])
+def test_the_name_of_this_machine_is_refused_before_it_is_looked_up(name: str) -> None:
+    with pytest.raises(EgressRefused, match="GATEWAY_EGRESS_ALLOW"):
+        Egress([allowed("127.0.0.1/32", 9000)]).check_url(f"http://{name}:9001/hook")
+    Egress([allowed("127.0.0.1/32", 9000)]).check_url(f"http://{name}:9000/hook")
+    Egress([allowed("::1/128", None)]).check_url(f"http://{name}/hook")
+
+
+@pytest.mark.parametrize("name", ["localhost.example.com", "notlocalhost", "localhost-1.example"])
+def test_a_name_that_only_begins_like_this_machines_is_a_name_like_any_other(name: str) -> None:
+    Egress().check_url(f"http://{name}/hook")
 
 
 @pytest.mark.parametrize("host", PUBLIC)
@@ -138,6 +82,15 @@ def test_what_looks_like_an_address_and_is_none_is_refused(host: str) -> None:
         ("https://example.com/\r\nx: y", "read"),
         ("https://[::1/", "read"),
         ("http://\uff11\uff12\uff17.0.0.1/", "read"),
+        ("http://\u2460\u2461\u2466.\u24ea.\u24ea.\u2460/", "read"),
+        ("http://127.0.0.1\u200b/", "read"),
+        ("http://127.0.0.1\t/", "read"),
+        ("http://127%2e0%2e0%2e1/", "neither"),
+        ("http://127.0.0.1%00.example.com/", "neither"),
+        ("http://127.0.0.1../", "neither"),
+        ("http:\\\\127.0.0.1/", "no host"),
+        ("http:////127.0.0.1/", "no host"),
+        ("http://1.1.1.1 &@127.0.0.1#@8.8.8.8/", "user"),
     ],
 )
 def test_a_url_that_cannot_be_delivered_to_is_refused_with_the_reason(url: str, words: str) -> None:

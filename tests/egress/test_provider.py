@@ -1,6 +1,7 @@
 """A provider's API, and the gateway's own, as their clients see them."""
 
 import asyncio
+import gzip
 from collections.abc import Iterator
 
 import pytest
@@ -97,6 +98,19 @@ async def test_an_answer_larger_than_any_list_of_webhooks_is_unavailable(egress:
     async with listening(says(answer(200, b" " * ((8 << 20) + 1)))) as sink:
         with pytest.raises(ApiUnavailable, match="too large"):
             await api(egress, sink).request("POST", "/webhooks", json={})
+
+
+async def test_a_compressed_answer_is_unavailable_and_takes_no_memory(egress: Egress) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+    async with listening(says(answer(200, bomb, content_encoding="gzip"))) as sink:
+        with pytest.raises(ApiUnavailable, match="compressed"):
+            await api(egress, sink).request("POST", "/webhooks", json={})
+
+
+async def test_a_refusal_stays_one_though_its_words_are_compressed(egress: Egress) -> None:
+    async with listening(says(answer(401, gzip.compress(b"{}"), content_encoding="gzip"))) as sink:
+        with pytest.raises(CredentialRefused):
+            await api(egress, sink).request("GET", "/webhooks")
 
 
 async def test_an_address_that_may_not_be_reached_is_refused_and_not_tried_again() -> None:

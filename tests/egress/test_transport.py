@@ -74,10 +74,20 @@ async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.Monke
     assert (proxy.seen, len(sink.seen)) == ([], 2)
 
 
-async def test_a_compressed_answer_stays_as_it_is(egress: Egress) -> None:
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "identity, gzip", "x-gzip"])
+async def test_a_compressed_answer_is_never_made_larger(egress: Egress, coding: str) -> None:
     bomb = gzip.compress(b"0" * 50_000_000)
-    async with listening(says(answer(200, bomb, x_note="bomb"))) as sink:
-        assert (await egress.http.get(sink.url)).content == bomb
+    async with listening(says(answer(200, bomb, content_encoding=coding))) as sink:
+        response = await egress.http.get(sink.url)
+        assert (await egress.post(sink.url, DELIVERY, b"{}")).status == 200
+    assert (response.content, response.extensions["encoded"]) == (bomb, True)
+    assert "content-encoding" not in response.headers
+
+
+async def test_an_answer_that_says_it_is_not_compressed_is_like_any_other(egress: Egress) -> None:
+    async with listening(says(answer(200, b"abc", content_encoding="Identity"))) as sink:
+        response = await egress.http.get(sink.url)
+    assert (response.content, response.extensions["encoded"]) == (b"abc", False)
 
 
 @pytest.mark.parametrize(
