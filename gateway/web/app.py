@@ -4,12 +4,13 @@ from litestar import Litestar, Response, get
 from litestar.datastructures import State
 
 from gateway.web.api import api_router
+from gateway.web.dashboard import dashboard_router
 from gateway.web.problems import exception_handlers
 from gateway.web.services import Services
 
 
 def create_app(services: Services) -> Litestar:
-    """Make the two probes, /v1 and its document. The services are made and closed by whoever calls (server.py)."""
+    """Make the probes, /v1 and the dashboard. The services are made and closed by whoever calls (server.py)."""
 
     @get("/live", include_in_schema=False, sync_to_thread=False)
     def live() -> dict[str, str]:
@@ -24,7 +25,7 @@ def create_app(services: Services) -> Litestar:
         return Response({"status": "not ready", "reason": reason}, status_code=503)
 
     return Litestar(
-        route_handlers=[live, ready, api_router()],
+        route_handlers=[live, ready, api_router(), dashboard_router()],
         exception_handlers=exception_handlers,
         openapi_config=None,  # api/openapi.py and api/docs.py take its place, and say why
         state=State({"services": services}),

@@ -117,10 +117,14 @@ def failed_at(error: Exception) -> str:
     return "?" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
 
 
-def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+def log_unexpected(request: Request[Any, Any, Any], error: Exception) -> None:
     """Log what failed and where; the exception's text stays out, for it may hold anything."""
     route = request.scope.get("path_template", "?")
     _log.error("unexpected_error", error=type(error).__name__, where=failed_at(error), route=route)
+
+
+def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[Problem]:
+    log_unexpected(request, error)
     return _answer(500, DETAILS[500])
 
 

@@ -92,6 +92,7 @@ def _announce(settings: Settings, services: Services, url: str) -> None:
     print(  # noqa: T201 -- the start-up lines are for the person who typed the command
         f"booking-webhook gateway {__version__}, ready at {datetime.now(UTC):%Y-%m-%d %H:%M:%SZ}\n"
         f"  inbound URL   {services.inboxes.shared_url()}\n"
+        f"  dashboard     {url}/\n"
         f"  API and docs  {url}/docs\n"
         f"  admin key     {_admin_key_place(settings)}\n"
         f"  data          {settings.data_dir}",

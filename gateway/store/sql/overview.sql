@@ -2,7 +2,7 @@
 
 -- name: newest_events
 SELECT e.seq, e.id, e.type, e.provider, e.connection, e.key, e.timestamp, r.received_at
-  FROM events e LEFT JOIN receipts r ON r.number = e.receipt
+  FROM events e JOIN bodies b ON b.event = e.seq LEFT JOIN receipts r ON r.number = e.receipt
  WHERE e.seq < :before
    AND (:any_booking = 1 OR (e.key_hash IN (:hashes*) AND e.key IN (:keys*)))
    AND (CAST(:provider AS TEXT) IS NULL OR e.provider = :provider)

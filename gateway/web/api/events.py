@@ -1,6 +1,7 @@
 """/v1/events: the log of what happened, oldest first."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import structlog
@@ -29,7 +30,7 @@ Wait = Annotated[float, Meta(ge=0, le=60, description="seconds to wait for the f
 _log = structlog.get_logger(__name__)
 
 
-class EventFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Which(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which events. `after` is a cursor or an event id; `booking` is a booking's key."""
 
     after: After | None = None
@@ -37,8 +38,14 @@ class EventFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     provider: str | None = None
     connection: str | None = None
     booking: str | None = None
+
+
+class EventFilter(Which, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which events, how many, and how long to wait for them."""
+
     limit: Limit = 50
     wait: Wait = 0.0
+    newest: Annotated[bool, Meta(description="the end of the log, in place of `after`")] = False
 
 
 class EventPage(Struct, frozen=True):
@@ -70,17 +77,20 @@ class Replayed(Struct, frozen=True):
 async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> EventPage:
     """List events, oldest first.
 
-    Begin without `after`, then go on with `next`. With `wait` an empty page is held back until something happens.
+    Begin without `after`, or with `newest` at the last `limit` events, then go on with `next`. With `wait` an empty
+    page is held back until something happens.
     410: what follows the cursor is not kept any more.
     """
     services = wired(request)
-    after = await _position(services, asked.after)
+    if asked.newest:
+        return await _end(services, asked)
+    after = 0 if asked.after is None else await position(services, asked.after)
     until = asyncio.get_running_loop().time() + asked.wait
     while True:
-        page = await _page(services, after, asked)
+        events, reached = await read(services, after, asked, asked.limit)
         left = until - asyncio.get_running_loop().time()
-        if page.items or left <= 0 or services.not_ready is not None:
-            return page
+        if events or left <= 0 or services.not_ready is not None:
+            return _page(events, reached)
         await services.store.changed(min(left, LOOK_AGAIN))
 
 
@@ -127,12 +137,12 @@ async def raw_answer(services: Services, request: Asker, receipt_id: str | None,
     inbound = unpack(stored, services.inboxes.by_id(stored.token).url)
     if exact:
         _log.info("exact_bytes_shown", key=request.auth.id, receipt=stored.id)
-    body = inbound.body if exact else masked(inbound, await _hidden(services, stored.connection))
+    body = inbound.body if exact else masked(inbound, await hidden(services, stored.connection))
     headers = {"content-disposition": f'attachment; filename="{stored.id}"'}
     return Response(body, media_type="application/octet-stream", headers=headers)
 
 
-async def _hidden(services: Services, connection_id: str | None) -> frozenset[str]:
+async def hidden(services: Services, connection_id: str | None) -> frozenset[str]:
     """Choose the keys to mask: those of the connection's plugin, and where that is not known those of all plugins."""
     rows = await services.store.connections() if connection_id else []
     name = next((row.provider for row in rows if row.id == connection_id), None)
@@ -148,10 +158,8 @@ async def _event(services: Services, event_id: str) -> StoredEvent:
     return event
 
 
-async def _position(services: Services, after: str | None) -> int:
+async def position(services: Services, after: str) -> int:
     """Read a cursor: a number of ours, or the id of an event. Raises Refusal when what follows it is not kept."""
-    if after is None:
-        return 0
     if after.startswith("evt_"):
         event = await services.store.event(after)
         if event is None:
@@ -169,19 +177,29 @@ async def _position(services: Services, after: str | None) -> int:
     return int(after)
 
 
-async def _page(services: Services, after: int, asked: EventFilter) -> EventPage:
-    """Read a page. Where it is not full, everything committed before the read was looked at, and `next` says so."""
+async def read(services: Services, after: int, asked: Which, limit: int) -> tuple[list[StoredEvent], int]:
+    """Read on in the log; also how far that reaches: where there was room for more, all that was committed before."""
     _, newest = await services.store.bounds()
-    events = await services.store.events(
-        after=after,
-        limit=asked.limit,
-        types=() if "*" in asked.types else expand(asked.types),
-        provider=asked.provider,
-        connection=asked.connection,
-        booking=asked.booking,
-    )
+    events = await services.store.events(after=after, limit=limit, **_narrowed(asked))
     last = events[-1].seq if events else after
-    reached = last if len(events) == asked.limit else max(last, newest)
+    return events, last if len(events) == limit else max(last, newest)
+
+
+async def _end(services: Services, asked: EventFilter) -> EventPage:
+    """Read the last events there are. Raises Invalid when a beginning or waiting is asked for too."""
+    if asked.after is not None or asked.wait:
+        raise Invalid("newest", "cannot be had together with `after` or `wait`")
+    _, newest = await services.store.bounds()
+    events = await services.store.events(before=newest + 1, limit=asked.limit, **_narrowed(asked))
+    return _page(events[::-1], newest)
+
+
+def _narrowed(asked: Which) -> dict[str, Any]:
+    types = () if "*" in asked.types else expand(asked.types)
+    return {"types": types, "provider": asked.provider, "connection": asked.connection, "booking": asked.booking}
+
+
+def _page(events: Sequence[StoredEvent], reached: int) -> EventPage:
     return EventPage(tuple(Raw(event.body) for event in events), str(reached))
 
 

@@ -1,0 +1,28 @@
+// What a page can do only with a script. Everything else is forms and links.
+"use strict";
+
+document.addEventListener("DOMContentLoaded", () => {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    if (!navigator.clipboard) continue; // no TLS: the browser offers none
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+      button.textContent = "Copied";
+    });
+  }
+});
+
+// Live parts ask again by themselves; say when nobody answers, and when somebody does again.
+const lost = (is) => {
+  const told = document.getElementById("lost");
+  if (told) told.hidden = !is;
+};
+document.addEventListener("htmx:sendError", () => lost(true));
+document.addEventListener("htmx:timeout", () => lost(true));
+document.addEventListener("htmx:afterOnLoad", () => lost(false));
+
+// A filter takes effect when it is chosen; without a script there is a button.
+document.addEventListener("change", (event) => {
+  const form = event.target.closest("form[data-instant]");
+  if (form && event.target.tagName === "SELECT") form.requestSubmit();
+});

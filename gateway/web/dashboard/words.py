@@ -1,0 +1,91 @@
+"""How things read on a page: times with their zone, sizes, counts, and text that others chose."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from markupsafe import Markup
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_KIB = 1024
+_RECENT_HOURS = 20
+
+
+def at(value: datetime | int | None) -> datetime | None:
+    """Take a time, or epoch milliseconds, as a UTC time."""
+    if value is None or isinstance(value, datetime):
+        return value
+    return _EPOCH + timedelta(milliseconds=value)
+
+
+def when(value: datetime | int | None, now: datetime) -> Markup | str:
+    """Write an instant as `<time>`: the clock alone when it is from today, always with its zone."""
+    moment = at(value)
+    if moment is None:
+        return "never"
+    moment = moment.astimezone(UTC)
+    near = abs(now - moment) < timedelta(hours=_RECENT_HOURS) and moment.date() == now.date()
+    text = moment.strftime("%H:%M:%S UTC" if near else "%-d %b %Y, %H:%M UTC")
+    iso = moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(iso, iso, text)
+
+
+def ago(value: datetime | int | None, now: datetime) -> str:
+    """Say how long ago an instant was, or in how long it will be."""
+    moment = at(value)
+    if moment is None:
+        return "never"
+    seconds = (now - moment).total_seconds()
+    return f"in {span(-seconds)}" if seconds <= -1 else "just now" if seconds < 1 else f"{span(seconds)} ago"
+
+
+def span(seconds: float) -> str:
+    """Write a length of time in its largest unit, and in the next one where that says more."""
+    left = round(seconds)
+    for place, (size, unit) in enumerate(_STEPS):
+        if left >= size or size == 1:
+            whole, rest = divmod(left, size)
+            finer, name = _STEPS[place + 1] if place + 1 < len(_STEPS) else (1, "")
+            more = f" {rest // finer} {name}" if name and unit in ("h", "d") and rest >= finer else ""
+            return f"{whole} {unit}{more}"
+    raise AssertionError("the last step is a second")
+
+
+def size(count: int) -> str:
+    """Write a number of bytes."""
+    return f"{count} B" if count < _KIB else f"{count / _KIB:.1f} KiB"
+
+
+def number(count: int) -> str:
+    """Write a count with thin spaces between thousands."""
+    return f"{count:,}".replace(",", "\u202f")
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """Write a count and what is counted."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def share(part: int, whole: int) -> str:
+    """Write a share in per cent; only all of it is 100 %."""
+    if whole == 0:
+        return "none"
+    percent = 100 * part / whole
+    return f"{percent:.0f} %" if part == whole else f"{min(percent, 99.9):.1f} %"
+
+
+def short(identifier: str) -> str:
+    """Cut a public id so that it fits a column and is still found again."""
+    prefix, _, rest = identifier.partition("_")
+    return identifier if len(rest) <= 10 else f"{prefix}_{rest[:4]}…{rest[-4:]}"  # noqa: PLR2004 -- what is cut is longer
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "span": span,
+    "size": size,
+    "number": number,
+    "counted": counted,
+    "share": share,
+    "short": short,
+}
+"""What templates may say without knowing what time it is."""
