@@ -38,8 +38,7 @@ class KeyRing:
 
     def __init__(self, roots: Sequence[bytes]) -> None:
         self._ciphers = {_derive(root, b"key id")[:_ID]: AESGCM(_derive(root, b"at rest")) for root in roots}
-        self._newest = next(iter(self._ciphers))
-        self._encrypt = self._ciphers[self._newest].encrypt
+        self._first = next((name, cipher.encrypt) for name, cipher in self._ciphers.items())
         # A counter from a random start: never repeats within a process, and unlike random nonces there is no
         # practical limit on how much one key may seal (starts would have to fall closer than one process counts).
         self._nonces = itertools.count(secrets.randbits(8 * _NONCE - 1))
@@ -58,7 +57,23 @@ class KeyRing:
     def seal(self, plain: bytes, about: bytes) -> bytes:
         """Encrypt, bound to `about` (table and row): the same bytes elsewhere do not open."""
         nonce = next(self._nonces).to_bytes(_NONCE, "big")
-        return self._newest + nonce + self._encrypt(nonce, plain, about)
+        name, encrypt = self._first
+        return name + nonce + encrypt(nonce, plain, about)
+
+    @property
+    def newest(self) -> bytes:
+        """Name the key that seals now, as each sealed value begins with it."""
+        return self._first[0]
+
+    def adopt(self, text: str) -> None:
+        """Seal with this key (32 bytes, base64url) from now on, and open with it too. In any thread.
+
+        Raises ConfigurationError.
+        """
+        root = _decode_key(text)
+        name, cipher = _derive(root, b"key id")[:_ID], AESGCM(_derive(root, b"at rest"))
+        self._ciphers[name] = cipher
+        self._first = (name, cipher.encrypt)
 
     def unseal(self, sealed: bytes, about: bytes) -> bytes:
         """Decrypt what `seal` made with the same `about`. Raises SealBroken."""
@@ -108,6 +123,16 @@ def _parse_file(path: Path, text: str) -> KeyRing:
         return KeyRing.parse(text)
     except ConfigurationError as error:
         raise ConfigurationError(f"{path} (used because GATEWAY_SECRET_KEYS is not set): {error}") from error
+
+
+def add_key(data_dir: Path) -> str:
+    """Put a new key in front of the key file, on disk when this returns; answer the key."""
+    path, key = data_dir / KEY_FILE, _b64url(secrets.token_bytes(KEY_BYTES))
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    write_private_file(draft, f"{key}\n{path.read_text('utf-8')}")
+    draft.replace(path)
+    sync_dir(path.parent)
+    return key
 
 
 def make_private_dir(path: Path) -> None:

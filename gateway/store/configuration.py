@@ -112,24 +112,32 @@ class Configuration:
         """Open a row that starts with its id and ends with its sealed column."""
         return msgspec.json.decode(self._keys.unseal(row[-1], _about(kind, row[0])), type=kind)
 
-    # --- the canary ------------------------------------------------------------------------------------------------
+    # --- at a start ------------------------------------------------------------------------------------------------
 
-    def check_keys(self, tx: Tx) -> int:
-        """Refuse keys other than those that everything is sealed with; answer the configuration's version."""
-        ((sealed,),) = tx.run(_sql.canary)
-        if sealed is None:  # first start
-            tx.run(_sql.set_canary, sealed=self._keys.seal(CANARY, b"head"))
-        else:
+    def check_keys(self, tx: Tx) -> None:
+        """Refuse keys that cannot open all that is sealed here."""
+        for _, sealed in tx.run(_sql.seals):
             self._try_canary(sealed)
-        version: int = tx.run(_sql.config_version)[0][0]
-        return version
+        mark_key(tx, self._keys)
+
+    def recognise_copy(self, tx: Tx) -> bool:
+        """Ask for a repair of every connection, if this file is a backup that is started for the first time.
+
+        What is registered at the providers may have changed since it was made, and another gateway may still be there.
+        """
+        if not tx.run(_sql.is_copy)[0][0]:
+            return False
+        kept = [connection for connection in self.connections(tx) if connection.status != "removing"]
+        self.put_connection(tx, [replace(each, status="needs_repair", restored=True) for each in kept])
+        tx.run(_sql.is_no_copy)
+        return True
 
     def _try_canary(self, sealed: bytes) -> None:
         try:
             self._keys.unseal(sealed, b"head")
         except SealBroken as error:
             raise ConfigurationError(
-                "GATEWAY_SECRET_KEYS (or the key file) does not hold the key that this database is sealed with"
+                "GATEWAY_SECRET_KEYS (or the key file) does not hold every key that this database is sealed with"
             ) from error
 
 
@@ -140,6 +148,16 @@ def _about(kind: type, row: str) -> bytes:
 def _remove(tx: Tx, statement: Statement, **values: Any) -> Changed:
     rows = tx.run(statement, **values)
     return Changed(rows[0][0] if rows else None, bump(tx))
+
+
+def mark_key(tx: Tx, keys: KeyRing) -> None:
+    """Write down that the newest key is in use: without it nobody opens this database any more."""
+    tx.run(_sql.add_seal, key=keys.newest, sealed=keys.seal(CANARY, b"head"))
+
+
+def config_version(tx: Tx) -> int:
+    version: int = tx.run(_sql.config_version)[0][0]
+    return version
 
 
 def bump(tx: Tx) -> int:

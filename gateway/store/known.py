@@ -83,6 +83,16 @@ class Known:
             if self._at.amount > RECENT:
                 self._at = self._write_lane(tx, recent, self._at)
 
+    def drop(self, tx: Tx, keys: Sequence[bytes]) -> None:
+        """Let go of keys whose rows are deleted."""
+        recent = self._recent or self.load(tx)
+        if keys:
+            tx.run(_sql.drop, keys=keys)
+        for key in keys:
+            if (number := recent[key[0]].pop(key, None)) is not None:
+                self._written.append((key[0], {key: number}))
+                self._at = self._at._replace(amount=self._at.amount - 1)
+
     def receipt(self, tx: Tx, digest: bytes) -> int | None:
         """Find a receipt's number."""
         return self._one(tx, digest, _sql.recent_receipt)

@@ -235,6 +235,18 @@ def _finish(tx: Tx, status: str, attempt: int, results: list[Result], now: int) 
     return [r for r in results if r.delivery in finished]
 
 
+def skip_events(tx: Tx, events: Sequence[int], now: int) -> int:
+    """Skip what waits to be sent of these events, not empty; answer how many deliveries that were.
+
+    What is being sent just now keeps its turn: it ends as it ends, and is skipped when it would be tried again.
+    """
+    rows = tx.run(_sql.skip_events, now=now, events=events)
+    if rows:
+        tx.run(_sql.advance, now=now, numbers=[number for number, _ in rows])
+        _move(tx, ((destination, "pending") for _, destination in rows), "skipped")
+    return len(rows)
+
+
 def _move(tx: Tx, places: Iterable[tuple[int, str]], status: str) -> None:
     """Count deliveries from where they were to another status."""
     changes: Counter[tuple[int, str]] = Counter()

@@ -12,12 +12,14 @@ from typing import Any, Self
 from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
+from gateway.store.audit import Audit
 from gateway.store.clock import steady_clock
 from gateway.store.configuration import Changed, Configuration, config_version
 from gateway.store.emitting import Emitter
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE
+from gateway.store.erasing import Erasing
 from gateway.store.held import HeldCalls
 from gateway.store.ids import delivery_number, event_bytes, receipt_digest
 from gateway.store.intake import Intake
@@ -45,6 +47,8 @@ from gateway.store.model import (
 )
 from gateway.store.overview import Overview
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
+from gateway.store.resealing import Resealing
+from gateway.store.retention import Retention
 from gateway.store.routes import Routes
 from gateway.store.sieve import Call, Item, Make
 
@@ -69,6 +73,10 @@ class Store:
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
         self.overview = Overview(engine.read)
+        self.audit = Audit(engine)
+        self.erasing = Erasing(engine, keys, known)
+        self.retention = Retention(engine, known)
+        self.resealing = Resealing(engine, keys)
         self.held = HeldCalls(engine, known)
         self.looks = Looks(engine, keys)
         self._version = 0

@@ -65,5 +65,8 @@ class Engine(Protocol):
     async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         """Wait until anything was committed; False after `timeout` seconds without."""
 
+    async def settle_log(self) -> None:
+        """Leave nothing of what was deleted in a log beside the database, as far as nobody reads in it just now."""
+
     async def close(self) -> None:
         """Finish what was submitted, then let go of everything."""

@@ -80,6 +80,9 @@ class Sqlite:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close_all)
         self._let_go()
 
+    async def settle_log(self) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint_whole)
+
     def roomy(self) -> bool:
         if time.monotonic() - self._looked >= LOOK_EVERY:
             disk = os.statvfs(self._path)
@@ -168,6 +171,17 @@ class Sqlite:
         except apsw.Error:
             self._drop()  # an fsync that failed here is no better than one in a commit
         self._checkpointed = time.monotonic()
+
+    def _checkpoint_whole(self) -> None:
+        """Write the log into the database and cut it to nothing."""
+        if self._db is None:
+            return
+        try:
+            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except (apsw.BusyError, apsw.FullError):
+            pass  # a reader holds it, or there is no room: later checkpoints write over it
+        except apsw.Error:
+            self._drop()
 
     def _close_all(self) -> None:
         self._readers.shutdown()  # waits for those who are reading

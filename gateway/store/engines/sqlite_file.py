@@ -45,6 +45,7 @@ def connect(path: Path) -> apsw.Connection:
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", "full")
     db.pragma("temp_store", "memory")
+    db.pragma("secure_delete", "on")  # what is deleted is written over: a person who was erased is not in free pages
     db.pragma("cache_size", -CACHE_KIB)
     db.wal_autocheckpoint(0)
     return db

@@ -6,11 +6,17 @@ UPDATE head SET config_version = config_version + 1 WHERE one = 1 RETURNING conf
 -- name: config_version
 SELECT config_version FROM head
 
--- name: canary
-SELECT sealed FROM head
+-- name: seals
+SELECT key, sealed FROM seals
 
--- name: set_canary
-UPDATE head SET sealed = :sealed WHERE one = 1
+-- name: add_seal
+INSERT INTO seals (key, sealed) VALUES (:key, :sealed) ON CONFLICT (key) DO NOTHING
+
+-- name: is_copy
+SELECT copied FROM head
+
+-- name: is_no_copy
+UPDATE head SET copied = 0 WHERE one = 1
 
 -- name: connections
 SELECT id, version, status, sealed FROM connections ORDER BY id

@@ -7,6 +7,9 @@ SELECT key, number FROM known WHERE key IN (:keys*)
 -- After a restart some of the recent ones are there already.
 INSERT INTO known (key, number) VALUES (:key, :number) ON CONFLICT (key) DO NOTHING
 
+-- name: drop
+DELETE FROM known WHERE key IN (:keys*)
+
 -- name: newest
 SELECT receipt, seq FROM head
 

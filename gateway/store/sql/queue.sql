@@ -121,6 +121,14 @@ UPDATE deliveries SET status = 'skipped', finished_at = :now
                    WHERE destination = :destination AND status = 'pending' ORDER BY due LIMIT :limit)
 RETURNING number
 
+-- name: skip_events
+-- A try that is counted, but has no row of its own, is going on.
+UPDATE deliveries SET status = 'skipped', finished_at = :now
+ WHERE event IN (:events*) AND status = 'pending'
+   AND (attempt = 0 OR EXISTS (SELECT 1 FROM attempts a
+                                WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt))
+RETURNING number, destination
+
 -- name: abandoned
 -- What a dead process had claimed: the try is counted, but nobody wrote down how it went.
 UPDATE deliveries SET due = :now

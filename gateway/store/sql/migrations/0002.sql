@@ -36,6 +36,14 @@ CREATE TABLE resealing (
     broken      INTEGER NOT NULL        -- how many could not be opened, and stay as they are
 );
 
+-- The keys that something here is sealed with: without one of them the database is not opened.
+CREATE TABLE seals (
+    key    BLOB PRIMARY KEY,            -- id of the key, as each sealed value begins with it
+    sealed BLOB NOT NULL                -- a known text, sealed with it
+);
+INSERT INTO seals SELECT substr(sealed, 1, 4), sealed FROM head WHERE sealed IS NOT NULL;
+ALTER TABLE head DROP COLUMN sealed;
+
 -- Who did what. Only ever added to.
 CREATE TABLE audit (
     number INTEGER PRIMARY KEY,         -- in order of time

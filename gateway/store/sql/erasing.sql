@@ -1,0 +1,72 @@
+-- Erasure: requests, what is looked at for them, and how a person's traces go.
+
+-- name: begin
+INSERT INTO erasures (id, sealed, begun_at, last_receipt, last_event, receipt, event, receipts, quarantined, events,
+                      deliveries)
+SELECT :id, :sealed, :now, receipt, seq, 0, 0, 0, 0, 0, 0 FROM head
+
+-- name: one
+SELECT id, sealed, begun_at, finished_at, last_receipt, last_event, receipt, event, receipts, quarantined, events,
+       deliveries
+  FROM erasures WHERE id = :id
+
+-- name: unfinished
+SELECT id FROM erasures WHERE finished_at IS NULL ORDER BY begun_at, id
+
+-- name: some_bodies
+SELECT e.seq, e.id, e.key, b.sealed
+  FROM bodies b JOIN events e ON e.seq = b.event
+ WHERE b.event > :after AND b.event <= :last
+ ORDER BY b.event LIMIT :limit
+
+-- name: events_of_booking
+SELECT seq FROM events WHERE seq > :after AND seq <= :last AND key_hash = :key_hash AND key = :key
+
+-- name: events_of_bookings
+SELECT seq, key FROM events WHERE seq > :after AND seq <= :last AND key_hash IN (:hashes*)
+
+-- name: some_inbound
+SELECT r.number, r.digest, r.events, i.sealed
+  FROM inbound i JOIN receipts r ON r.number = i.receipt
+ WHERE i.receipt > :after AND i.receipt <= :last
+ ORDER BY i.receipt LIMIT :limit
+
+-- name: some_set_aside
+SELECT r.number, r.digest, r.connection, i.sealed
+  FROM receipts r JOIN inbound i ON i.receipt = r.number
+ WHERE r.status <> 'understood' AND r.number > :after AND r.number <= :last
+ ORDER BY r.number LIMIT :limit
+
+-- name: empty_events
+UPDATE events SET erased_at = :now WHERE seq IN (:events*) AND erased_at IS NULL RETURNING receipt
+
+-- name: drop_bodies
+DELETE FROM bodies WHERE event IN (:events*)
+
+-- name: drop_words
+-- Of a person nothing is in there, but they stand beside what is gone.
+UPDATE attempts SET error = NULL
+ WHERE error IS NOT NULL AND delivery IN (SELECT number FROM deliveries WHERE event IN (:events*))
+
+-- name: drop_inbound
+DELETE FROM inbound WHERE receipt IN (:receipts*) RETURNING receipt
+
+-- name: discard
+UPDATE receipts SET status = 'discarded', reason = :reason
+ WHERE number IN (:receipts*) AND status = :status
+RETURNING number
+
+-- name: hold_no_longer
+DELETE FROM held WHERE receipt IN (:receipts*)
+
+-- name: count
+UPDATE erasures
+   SET receipts = receipts + :receipts, quarantined = quarantined + :quarantined, events = events + :events,
+       deliveries = deliveries + :deliveries
+ WHERE id = :id
+
+-- name: reach
+UPDATE erasures SET receipt = :receipt, event = :event WHERE id = :id
+
+-- name: finish
+UPDATE erasures SET finished_at = :now, sealed = NULL WHERE id = :id AND finished_at IS NULL
