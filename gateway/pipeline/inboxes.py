@@ -38,26 +38,38 @@ class Inboxes:
         self._given = tuple(given)
         self._shared: tuple[str, ...] = ()
         self._by_digest: dict[bytes, Inbox] = {}
+        self._older: dict[bytes, Inbox] = {}
+        self._heard: set[str] = set()
         self._by_id: dict[str, Inbox] = {}
 
     async def refresh(self) -> None:
         """Take the configuration as it is now; called after each change of it."""
         connections = [c for c in await self._store.connections() if c.status != "removing"]
-        shared = self._given or tuple(t.token for t in await self._store.tokens())
+        shared = self._given or tuple(t.token for t in newest_first(await self._store.tokens()))
         known = [c for c in connections if c.provider in self._providers]
-        inboxes = [self._inbox(token, False, (c for c in known if not c.token)) for token in shared]
-        inboxes += [self._inbox(c.token, True, (c,)) for c in known if c.token]
-        by_digest = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in inboxes}
-        self._shared, self._by_digest, self._by_id = shared, by_digest, {inbox.token: inbox for inbox in inboxes}
+        common = tuple(c for c in known if not c.token)
+        current = [self._inbox(shared[0], False, common), *(self._inbox(c.token, True, (c,)) for c in known if c.token)]
+        older = [self._inbox(token, False, common) for token in shared[1:]]
+        older += [self._inbox(token, True, (c,)) for c in known for token in older_tokens(c)]
+        self._shared = shared
+        self._by_digest = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in current}
+        self._older = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in older}
+        self._by_id = {inbox.token: inbox for inbox in (*older, *current)}
 
     def by_token(self, token: str) -> Inbox | None:
         """Find the inbox of a URL token; found by digest, so that no comparison tells how much of a guess was right."""
-        return self._by_digest.get(_digest(token))
+        return self._by_digest.get(_digest(token)) or self._by_older(token)
 
-    def candidate(self, connection_id: str) -> Candidate | None:
-        """Find a connection as calls are held against it; None when it is being removed, or its plugin is gone."""
-        candidates = (c for inbox in self._by_digest.values() for c in inbox.candidates)
-        return next((c for c in candidates if c.account.connection == connection_id), None)
+    def _by_older(self, token: str) -> Inbox | None:
+        inbox = self._older.get(_digest(token))
+        if inbox is not None:
+            self._heard.add(inbox.token)
+        return inbox
+
+    def heard(self) -> frozenset[str]:
+        """Name the older tokens (`token_id`) that calls came with since this was asked last."""
+        heard, self._heard = frozenset(self._heard), set()
+        return heard
 
     def by_id(self, token_id: str) -> Inbox:
         """Find the inbox that a receipt came on; when its token was retired, the shared one."""
@@ -70,6 +82,11 @@ class Inboxes:
     def url_of(self, connection: Connection) -> str:
         """Name the URL that a connection's provider calls."""
         return self._url(connection.token) if connection.token else self.shared_url()
+
+    def urls_of(self, connection: Connection) -> tuple[str, ...]:
+        """Name every URL that leads to a connection: the one that its provider should call first, then older ones."""
+        tokens = (connection.token, *older_tokens(connection)) if connection.token else self._shared
+        return tuple(self._url(token) for token in tokens)
 
     def _inbox(self, token: str, pinned: bool, connections: Iterable[Connection]) -> Inbox:
         url = self._url(token)
@@ -96,6 +113,16 @@ def askable(provider: Provider, credentials: Mapping[str, Any]) -> bool:
     except msgspec.ValidationError:
         return False
     return True
+
+
+def newest_first(tokens: Iterable[Token]) -> list[Token]:
+    """Put the shared URL's tokens in order."""
+    return sorted(tokens, key=lambda token: (token.created_at, token.id), reverse=True)
+
+
+def older_tokens(connection: Connection) -> tuple[str, ...]:
+    """List a connection's own tokens that have a successor and are still accepted."""
+    return tuple(old.value for old in connection.replaced if old.kind == "token")
 
 
 def token_id(token: str) -> str:

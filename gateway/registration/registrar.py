@@ -5,36 +5,29 @@ timeout), a row says what may exist over there, and `run_removals` works until i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from gateway.contract.errors import ApiUnavailable, EgressRefused, ProviderApiError
-from gateway.contract.provider import ByHand, Provider, Settings, Wanted, Webhook, WebhookApi
+from gateway.contract.errors import EgressRefused, ProviderApiError
+from gateway.contract.provider import Provider, Settings, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.registration import rules
-from gateway.registration.remote import Door, Remote
-from gateway.registration.removals import RETRY_SECONDS, ConnectionStore, Removals
+from gateway.registration.remote import Remote, certain
+from gateway.registration.removals import RETRY_SECONDS, Removals
+from gateway.registration.repair import Repairs, registered, settled
+from gateway.registration.rows import ConnectionStore, Rows, Urls
 from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
+from gateway.registration.ways import Door, Ways
 from gateway.sealing import new_id, new_provider_secret, new_url_token
-from gateway.store.model import Connection, VersionConflict
-from gateway.store.model import Remote as Seen
+from gateway.store.model import Connection
 
 AT_ONCE_SECONDS = 10.0
 """How long whoever asks waits for a removal; after that it goes on without them."""
 
 SUCCESS = range(200, 300)
-TOO_MANY_REQUESTS = 429
-_TRIES = 5
-
-
-class Urls(Protocol):
-    """Which URL leads to a connection: gateway.pipeline.inboxes.Inboxes."""
-
-    def url_of(self, connection: Connection, /) -> str: ...
-    async def refresh(self) -> None: ...
 
 
 class Connected(Struct, frozen=True):
@@ -45,23 +38,28 @@ class Connected(Struct, frozen=True):
 
 
 class Registrar:
-    """Make, change and remove connections. `delays`: seconds between attempts to delete a webhook at a provider."""
+    """Make, change and remove connections; `repairs` compares them with what is there, and puts that right.
+
+    `delays`: seconds between attempts to delete a webhook at a provider.
+    """
 
     def __init__(
         self,
         store: ConnectionStore,
         egress: Door,
         providers: Mapping[str, Provider],
-        inboxes: Urls,
+        urls: Urls,
         *,
         delays: Sequence[float] = RETRY_SECONDS,
     ) -> None:
+        self.rows = Rows(store, urls)
+        self.ways = Ways(egress, providers, urls)
+        self.repairs = Repairs(self.rows, self.ways)
         self._store = store
         self._egress = egress
         self._providers = providers
-        self._inboxes = inboxes
         self._placing = asyncio.Lock()
-        self._removals = Removals(store, self._remote, inboxes.refresh, delays)
+        self._removals = Removals(self.rows, self.ways, delays)
 
     async def run_removals(self) -> None:
         """Delete at providers what was disconnected, also before a restart; runs until cancelled."""
@@ -77,7 +75,7 @@ class Registrar:
         async with self._placing:
             placed = self._placed(planned, scheme, request.own_url, await self._store.connections())
             connection = await self._store.put_connection(placed)
-        await self._inboxes.refresh()
+        await self.rows.urls.refresh()
         if connection.status == "registering":
             connection = await self._register(connection)
         return Connected(connection, generated)
@@ -88,27 +86,29 @@ class Registrar:
             others = await self._store.connections()
             if all(c.id != connection_id for c in others):
                 return None
-            changed = await self._update(connection_id, lambda c: self._changed(c, change, others))
-        await self._inboxes.refresh()
+            changed = await self.rows.update(connection_id, lambda c: self._changed(c, change, others))
         self._removals.wake(connection_id)
         return changed
 
-    async def disconnect(self, connection_id: str) -> bool | None:
+    async def disconnect(self, connection_id: str, *, force: bool = False) -> bool | None:
         """Refuse its calls from now on and delete its webhook; None when there is no such connection.
 
-        True when all is gone; False when the provider could not be asked: `run_removals` goes on. Raises Conflict.
+        True when all is gone; False when the provider could not be asked: `run_removals` goes on. `force`: forget it
+        at once when the provider cannot be asked, and leave there what is there. Raises Conflict.
         """
-        row = await self._find(connection_id)
+        row = await self.rows.find(connection_id)
         if row is None:
             return None
-        if row.status == "registering":
+        if row.status == "registering" and not force:
             raise Conflict("It is being registered at its provider: try again in a moment.")
-        if row.status != "removing" and row.remote is None:
-            await self._forget(connection_id)
+        if row.status not in ("registering", "removing") and not row.webhook_ids:
+            await self.rows.forget(connection_id)
             return True
-        await self._update(connection_id, lambda c: replace(c, status="removing"))
-        await self._inboxes.refresh()
-        return await self._removals.attempt(connection_id, within=AT_ONCE_SECONDS)
+        await self.rows.update(connection_id, lambda c: replace(c, status="removing"))
+        gone = await self._removals.attempt(connection_id, within=AT_ONCE_SECONDS)
+        if force and not gone:
+            await self._removals.forget(connection_id)
+        return gone or force
 
     # --- deciding --------------------------------------------------------------------------------------------------
 
@@ -188,91 +188,43 @@ class Registrar:
     # --- doing -----------------------------------------------------------------------------------------------------
 
     async def _register(self, connection: Connection) -> Connection:
-        remote = self._remote(connection)
+        remote = self.ways.to(connection, await self.rows.others(connection.id))
         assert remote is not None, "only a connection whose provider has an API is `registering`"
         try:
             webhook = await remote.create()
         except ProviderApiError as error:
-            raise remote.explain(error, await self._undo(remote, error)) from None
+            outcome = await self._undo(remote, error)
+            raise remote.explain(error, outcome, "then connect again") from None
         except EgressRefused as error:
-            await self._forget(connection.id)
+            await self.rows.forget(connection.id)
             raise Invalid("settings", str(error)) from None
-        made = await self._update(connection.id, lambda c: registered(c, webhook, self._store.now()))
-        await self._inboxes.refresh()
-        return made
+        now = self._store.now()
+        return await self.rows.update(
+            connection.id, lambda c: settled(registered(c, remote, webhook, now), heard=False, now=now)
+        )
 
     async def _undo(self, remote: Remote, error: ProviderApiError) -> str:
         """Leave nothing of a failed registration: a provider that did not answer may have made the webhook."""
         connection = remote.connection
-        certain = not isinstance(error, ApiUnavailable) or not error.reached or error.status == TOO_MANY_REQUESTS
-        outcome = "" if certain else await self._sweep(remote, error)
+        outcome = "" if certain(error) else await self._sweep(remote, error)
         if outcome is not None:
-            await self._forget(connection.id)
+            await self.rows.forget(connection.id)
             return outcome
-        await self._update(connection.id, lambda c: replace(c, status="removing"))
-        await self._inboxes.refresh()
+        await self.rows.update(connection.id, lambda c: replace(c, status="removing"))
         self._removals.wake(connection.id)
         return f"A webhook may have been made all the same: {connection.id} is removed once that is found out."
 
     async def _sweep(self, remote: Remote, error: ProviderApiError) -> str | None:
         """Delete what may have been made, and say so; None when the provider cannot be asked about it."""
-        others = [c for c in await self._store.connections() if c.id != remote.connection.id]
         try:
             async with asyncio.timeout(AT_ONCE_SECONDS):
-                await remote.remove(others)
+                await remote.remove()
         except ProviderApiError as again:
             nonsense = error.status in SUCCESS and again.status in SUCCESS
             return "Nothing at its address answers as its API does." if nonsense else None
         except (EgressRefused, TimeoutError):
             return None
         return "No webhook was left there."
-
-    def _remote(self, connection: Connection) -> Remote | None:
-        """Make the way to a connection's provider. Raises Invalid when a newer plugin cannot read its settings."""
-        provider = self._providers.get(connection.provider)
-        if provider is None or isinstance(provider.webhooks, ByHand):
-            return None
-        api = provider.webhooks
-        settings = rules.converted(connection.settings, provider.settings, "settings")
-        credentials = rules.converted(connection.credentials, provider.credentials, "credentials")
-        wanted = Wanted(
-            url=self._inboxes.url_of(connection),
-            events=settings.events or api.events,
-            secret=connection.secrets[0] if connection.secrets else None,
-            label=f"booking-webhook-gateway {connection.id}",
-        )
-        http = self._egress.provider(api.base_url(settings), api.headers(credentials))
-        return Remote(provider.title, rules.address_settings(provider), api, http, wanted, connection)
-
-    async def _find(self, connection_id: str) -> Connection | None:
-        return next((c for c in await self._store.connections() if c.id == connection_id), None)
-
-    async def _forget(self, connection_id: str) -> None:
-        await self._store.remove_connection(connection_id)
-        await self._inboxes.refresh()
-
-    async def _update(self, connection_id: str, change: Callable[[Connection], Connection]) -> Connection:
-        """Write a change to the row as it is now: a call that arrives meanwhile changes its status."""
-        for _ in range(_TRIES):
-            row = await self._find(connection_id)
-            if row is None:
-                raise Conflict("It was removed meanwhile.")
-            try:
-                return await self._store.put_connection(change(row))
-            except VersionConflict:
-                continue
-        raise Conflict("It keeps being changed by others: try again.")
-
-
-def registered(connection: Connection, webhook: Webhook, now: int) -> Connection:
-    """Note what the provider says it made. `now` in epoch milliseconds."""
-    return replace(
-        connection,
-        status="waiting",
-        account=webhook.account,
-        remote=Seen(id=webhook.id, url=webhook.url, events=webhook.events, checked_at=now),
-        webhook_ids=tuple(dict.fromkeys((webhook.id, *connection.webhook_ids))),
-    )
 
 
 def merged(before: Mapping[str, Any], change: Mapping[str, Any] | UnsetType) -> dict[str, Any]:

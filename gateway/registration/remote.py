@@ -1,9 +1,11 @@
 """One connection's webhook, seen from its provider's side: make it, and leave nothing of it."""
 
-from collections.abc import Awaitable, Iterable, Mapping
-from typing import Protocol, TypeVar
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract.errors import (
     ApiRefused,
@@ -14,6 +16,7 @@ from gateway.contract.errors import (
     WebhookLimit,
 )
 from gateway.contract.provider import Http, Wanted, Webhook, WebhookApi
+from gateway.registration.plan import Known, Plan, plan, standing
 from gateway.store.model import Connection
 
 T = TypeVar("T")
@@ -26,24 +29,26 @@ SHORTEST = 6
 
 ADVICE: Mapping[type[ProviderApiError], str] = {
     CredentialRefused: "Check `credentials`: the key may be mistyped, expired, or not allowed to manage webhooks.",
-    WebhookLimit: "Delete a webhook there that is not needed any more, then connect again.",
-    ApiRefused: "Check `settings`, and that GATEWAY_PUBLIC_URL is an address the provider can call.",
+    WebhookLimit: "Delete a webhook there that is not needed any more",
+    ApiRefused: "Check `credentials` (is one missing?), `settings`, and that GATEWAY_PUBLIC_URL is an address the "
+    "provider can call.",
     ApiUnavailable: "Try again later",
 }
 """What the operator can do about a provider's refusal."""
 
+BY_ITSELF = "this is tried again by itself"
+"""How advice ends where nobody has to do anything more."""
 
-class Door(Protocol):
-    """The way out to providers: gateway.egress.Egress."""
+FIND_SECONDS = 10.0
+"""How long a provider that gave no answer is asked what it has made."""
 
-    def check_url(self, url: str, /) -> None: ...
-    def provider(self, base_url: str, headers: Mapping[str, str], /) -> Http: ...
+TOO_MANY_REQUESTS = 429
 
 
 class Remote(Struct, frozen=True):
     """The API of one connection's provider, logged in, and the webhook that should be there.
 
-    `address`: the settings that say where the API is.
+    `address`: the settings that say where the API is. Every verb raises ProviderApiError, EgressRefused.
     """
 
     title: str
@@ -52,29 +57,51 @@ class Remote(Struct, frozen=True):
     http: Http
     wanted: Wanted
     connection: Connection
+    known: Known
+
+    async def look(self) -> Plan:
+        """Compare what is there with what should be."""
+        return plan(self.wanted, await self._listed(), self.known)
 
     async def create(self) -> Webhook:
-        """Make the webhook. Raises ProviderApiError, EgressRefused."""
-        return await _guarded(self.api.create(self.http, self.wanted))
+        """Make the webhook. One that was made although its answer was lost is found and taken: never a second."""
+        try:
+            return await _guarded(self.api.create(self.http, self.wanted))
+        except ApiUnavailable as error:
+            made = None if certain(error) else await self._made_all_the_same()
+            if made is None:
+                raise
+            return made
 
-    async def remove(self, others: Iterable[Connection]) -> None:
-        """Delete the webhook; one that was perhaps made, and whose id is not known, is looked for.
+    async def update(self, webhook_id: str) -> Webhook | None:
+        """Change a webhook in place; None when the provider has no such verb."""
+        return await _guarded(self.api.update(self.http, webhook_id, self.wanted))
 
-        Raises ProviderApiError, EgressRefused.
-        """
-        if self.connection.remote is not None:
-            await _guarded(self.api.delete(self.http, self.connection.remote.id))
-            return
-        taken = {webhook_id for other in others for webhook_id in other.webhook_ids}
-        for webhook in await _guarded(self.api.list(self.http)):
-            if webhook.id not in taken and self._ours(webhook):
-                await _guarded(self.api.delete(self.http, webhook.id))
+    async def delete(self, webhook_id: str) -> None:
+        """Delete one; one that is gone already is done."""
+        await _guarded(self.api.delete(self.http, webhook_id))
 
-    def explain(self, error: ProviderApiError, outcome: str = "") -> ProviderApiError:
+    async def remove(self) -> None:
+        """Delete every webhook of this connection, also one whose id was never learnt."""
+        known = replace(self.known, decision="beside" if self.connection.restored else "move")
+        for step in plan(None, await self._listed(), known).steps:
+            await self.delete(str(step.webhook))
+
+    async def _made_all_the_same(self) -> Webhook | None:
+        try:
+            async with asyncio.timeout(FIND_SECONDS):
+                return standing(self.wanted, await self._listed(), self.known)
+        except (ProviderApiError, TimeoutError):  # the answer that was lost is what is told
+            return None
+
+    async def _listed(self) -> Sequence[Webhook]:
+        return await _guarded(self.api.list(self.http))
+
+    def explain(self, error: ProviderApiError, outcome: str = "", then: str = BY_ITSELF) -> ProviderApiError:
         """Make the error that the operator reads: the provider's words, what became of it, what to do."""
-        parts = (self._said(error), outcome, self._advice(error))
+        parts = (self._said(error), outcome, self._advice(error, then))
         words = " ".join(part for part in parts if part)
-        return type(error)(words, status=error.status, retry_after=error.retry_after)
+        return type(error)(words, status=error.status, retry_after=error.retry_after, reached=error.reached)
 
     def _said(self, error: ProviderApiError) -> str:
         words = self._without_secrets(error.words)
@@ -82,28 +109,26 @@ class Remote(Struct, frozen=True):
             return f"{self.title} could not be reached: {words.removeprefix(NO_ANSWER)}."
         return f"{self.title} answered: {words}."
 
-    def _advice(self, error: ProviderApiError) -> str:
+    def _advice(self, error: ProviderApiError, then: str) -> str:
         advice = next((text for kind, text in ADVICE.items() if isinstance(error, kind)), "")
+        if isinstance(error, WebhookLimit):
+            return f"{advice}; {then}."
         if not isinstance(error, ApiUnavailable):
             return advice
         given = " and ".join(f"`--set {name}=...`" for name in self.address)
         return f"{advice}; if it stays so, check {given}." if given else f"{advice}."
 
-    def _ours(self, webhook: Webhook) -> bool:
-        """Say whether a webhook is this connection's. Many may have the shared URL, made by people or for other
-        connections: there only the label or the secret tells."""
-        if webhook.url != self.wanted.url:
-            return False
-        by_label = webhook.label == self.wanted.label
-        by_secret = webhook.secret is not None and webhook.secret == self.wanted.secret
-        return by_label or by_secret or self.connection.token is not None
-
     def _without_secrets(self, words: str) -> str:
         """Take out what a provider may repeat of what it was sent."""
-        token = self.wanted.url.rpartition("/")[2]
-        for secret in (token, *self.connection.secrets, *map(str, self.connection.credentials.values())):
+        tokens = [url.rpartition("/")[2] for url in self.known.urls]
+        for secret in (*tokens, *self.connection.secrets, *map(str, self.connection.credentials.values())):
             words = words.replace(secret, "***") if len(secret) >= SHORTEST else words
         return words.rstrip(".")
+
+
+def certain(error: ProviderApiError) -> bool:
+    """Say whether an error means that nothing was made: no doubt about a refusal, nor where nobody was reached."""
+    return not isinstance(error, ApiUnavailable) or not error.reached or error.status == TOO_MANY_REQUESTS
 
 
 async def _guarded(asked: Awaitable[T]) -> T:

@@ -1,16 +1,17 @@
 """Delete at providers what was disconnected here. Rows say what is left to do, so a restart goes on with it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from gateway.contract.errors import GatewayError, StoreUnavailable
-from gateway.registration.remote import Remote
-from gateway.store.model import Connection, VersionConflict
+from gateway.registration.rows import Rows
+from gateway.registration.rules import Conflict
+from gateway.registration.ways import Ways
+from gateway.store.model import Connection
 
 RETRY_SECONDS = (5.0, 30.0, 120.0, 600.0, 1800.0, 3600.0)
 """Waits between attempts to delete one webhook; the last one repeats."""
@@ -27,32 +28,12 @@ DOUBTFUL_MS = 24 * 60 * 60 * 1000
 _log = structlog.get_logger(__name__)
 
 
-class ConnectionStore(Protocol):
-    """What registration asks of the store. `put_connection` raises VersionConflict when the row has changed."""
-
-    async def connections(self) -> list[Connection]: ...
-    async def put_connection(self, connection: Connection, /) -> Connection: ...
-    async def remove_connection(self, connection_id: str, /) -> bool: ...
-    def now(self) -> int: ...
-
-
 class Removals:
-    """Finish what `removing` rows ask for.
+    """Finish what `removing` rows ask for."""
 
-    `remote`: makes the way to a row's provider; None when there is none any more. `changed`: awaited after each row
-    that is gone.
-    """
-
-    def __init__(
-        self,
-        store: ConnectionStore,
-        remote: Callable[[Connection], Remote | None],
-        changed: Callable[[], Awaitable[None]],
-        delays: Sequence[float] = RETRY_SECONDS,
-    ) -> None:
-        self._store = store
-        self._remote = remote
-        self._changed = changed
+    def __init__(self, rows: Rows, ways: Ways, delays: Sequence[float] = RETRY_SECONDS) -> None:
+        self._rows = rows
+        self._ways = ways
         self._delays = delays
         self._failures: dict[str, tuple[int, float]] = {}
         self._busy: set[str] = set()
@@ -77,7 +58,7 @@ class Removals:
             return False
         self._busy.add(connection_id)
         try:
-            async with asyncio.timeout(within):
+            async with asyncio.timeout(within), self._rows.turn(connection_id):
                 return await self._attempt(connection_id)
         except TimeoutError:
             self._wake.set()
@@ -85,27 +66,26 @@ class Removals:
         finally:
             self._busy.discard(connection_id)
 
+    async def forget(self, connection_id: str) -> None:
+        """Remove a row whatever is left of it at its provider."""
+        self._failures.pop(connection_id, None)
+        await self._rows.forget(connection_id)
+
     async def _attempt(self, connection_id: str) -> bool:
-        connections = await self._store.connections()
-        row = next((c for c in connections if c.id == connection_id), None)
+        row = await self._rows.find(connection_id)
         if row is None:
             return True
         try:
-            remote = self._remote(row)
+            remote = self._ways.to(row, await self._rows.others(row.id))
             if remote is not None:
-                await remote.remove([c for c in connections if c.id != row.id])
+                await remote.remove()
         except GatewayError as error:
-            if row.remote is not None or self._store.now() - row.created_at < DOUBTFUL_MS:
+            if row.webhook_ids or self._rows.store.now() - row.created_at < DOUBTFUL_MS:
                 self._failed(row, error)
                 return False
             _log.warning("removal_given_up", connection=row.id, provider=row.provider)
-        await self._forget(row.id)
+        await self.forget(row.id)
         return True
-
-    async def _forget(self, connection_id: str) -> None:
-        self._failures.pop(connection_id, None)
-        await self._store.remove_connection(connection_id)
-        await self._changed()
 
     def _failed(self, row: Connection, error: GatewayError) -> None:
         failures = self._failures.get(row.id, (0, 0.0))[0]
@@ -118,10 +98,10 @@ class Removals:
     async def _round(self) -> float:
         """Try every row that is due; returns the seconds until the next one is."""
         try:
-            for row in await self._rows():
+            for row in await self._due():
                 if self._wait(row) <= 0:
                     await self.attempt(row.id)
-            return min([self._wait(row) for row in await self._rows()], default=LOOK_SECONDS)
+            return min([self._wait(row) for row in await self._due()], default=LOOK_SECONDS)
         except StoreUnavailable as error:
             return float(error.retry_after)
 
@@ -131,11 +111,14 @@ class Removals:
         due = self._failures.get(row.id, (0, 0.0))[1]
         return min(max(due - asyncio.get_running_loop().time(), 0.0), LOOK_SECONDS)
 
-    async def _rows(self) -> list[Connection]:
+    async def _due(self) -> list[Connection]:
         """Find the rows to remove, and turn those that a dead process left `registering` into such."""
-        rows = await self._store.connections()
-        for row in rows:
-            if row.status == "registering" and self._store.now() - row.created_at > ABANDONED_MS:
-                with suppress(VersionConflict):
-                    await self._store.put_connection(replace(row, status="removing"))
-        return [row for row in await self._store.connections() if row.status == "removing"]
+        for row in await self._rows.store.connections():
+            if row.status == "registering" and self._rows.store.now() - row.created_at > ABANDONED_MS:
+                with suppress(Conflict):
+                    await self._rows.update(row.id, _abandoned)
+        return [row for row in await self._rows.store.connections() if row.status == "removing"]
+
+
+def _abandoned(row: Connection) -> Connection:
+    return replace(row, status="removing") if row.status == "registering" else row
