@@ -29,9 +29,10 @@ def test_the_contract_costs_no_web_framework_and_no_database_driver() -> None:
 
 @pytest.mark.parametrize("provider", sorted(p.name for p in (ROOT / "providers").iterdir() if (p / "wire.py").exists()))
 def test_a_plugin_stays_small(provider: str) -> None:
-    """At most 300 lines without the simulator, and 40 for the tests that check it."""
+    """At most 300 lines without the simulator, 60 more to ask for bookings, and 40 for the tests that check it."""
     plugin = [p for p in (ROOT / "providers" / provider).glob("*.py") if p.name != "simulator.py"]
-    assert sum(lines(p) for p in plugin) <= 300
+    asks = any(p.name == "bookings.py" for p in plugin)
+    assert sum(lines(p) for p in plugin) <= (360 if asks else 300)
     assert lines(ROOT / "tests" / "providers" / provider / f"test_{provider}.py") <= 40
 
 

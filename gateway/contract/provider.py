@@ -218,6 +218,18 @@ async def discard(http: Http, path: str) -> None:
             raise
 
 
+async def find(http: Http, path: str) -> bytes | None:
+    """GET the JSON object at `path`; None when there is nothing (404). Raises as `request` and `Answer.read` do."""
+    try:
+        answer = await http.request("GET", path)
+    except ApiRefused as refusal:
+        if refusal.status != _NOT_FOUND:
+            raise
+        return None
+    answer.read(dict[str, Any])
+    return answer.body
+
+
 # --- verbs ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """A stand-in for a vendor: its API on loopback, and the calls it would make. For demo, tests and trials."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
 from msgspec import Struct
@@ -73,3 +74,34 @@ class Simulator(ABC):
         hook = Hook(id=f"hook-{len(self.hooks) + 1}", url=url, events=(), secret=secret)
         self.hooks[hook.id] = hook
         return hook
+
+
+class BookingSimulator(Simulator):
+    """A vendor that keeps bookings, and can be asked for them.
+
+    `clock` tells its time (UTC). `page`: how many bookings its list has on one page. `outbox`: the calls that it made,
+    or would have made, in their order; whoever simulates delivers them, late, twice or never.
+    """
+
+    page: ClassVar[int]
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        super().__init__()
+        self.clock = clock
+        self.outbox: list[Call] = []
+
+    @abstractmethod
+    def book(self) -> str:
+        """Make a booking that lies ahead; gives its id."""
+
+    @abstractmethod
+    def move(self, booking_id: str) -> None:
+        """Move it to another slot, as often as it is asked for."""
+
+    @abstractmethod
+    def cancel(self, booking_id: str) -> None:
+        """Cancel it."""
+
+    @abstractmethod
+    def forget(self, booking_id: str) -> None:
+        """Remove it without a trace and without a call."""

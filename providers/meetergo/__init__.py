@@ -15,7 +15,7 @@ from gateway.contract.events import BookingStatus, CancelScope, LocationKind
 from gateway.contract.provider import Account, Draft, Inbound, Provider, Receipt, decode
 from gateway.contract.reading import Warn, kept, keys, stamp, text, utc
 from gateway.contract.signatures import Unsigned
-from providers.meetergo import api, wire
+from providers.meetergo import api, bookings, wire
 
 Told = tuple[events.Data, datetime | None]  # what happened, and when by their clock
 
@@ -41,6 +41,7 @@ class Meetergo(Provider):
     settings = api.AddressSettings
     signature = Unsigned("meetergo does not sign webhooks: https://www.npmjs.com/package/n8n-nodes-meetergo")
     webhooks = api.Webhooks()
+    bookings = bookings.Bookings(lambda word, body: _known(word, reading.wiped(body, MASKED), "$"))
     types = tuple(f"booking.{word}" for word in ("scheduled", "rescheduled", "cancelled", "attendee_removed"))
     types += ("form.submitted", "member.added", "provider.event")
     masked = MASKED

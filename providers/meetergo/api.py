@@ -7,7 +7,7 @@ from urllib.parse import quote
 from msgspec import Meta, Struct
 
 from gateway.contract.errors import ApiRefused, WebhookLimit
-from gateway.contract.provider import Http, Settings, Wanted, Webhook, WebhookApi, discard
+from gateway.contract.provider import Api, BookingSettings, Http, Wanted, Webhook, WebhookApi, discard
 
 NO_ROOM = 406  # after six webhooks of a company
 
@@ -17,7 +17,7 @@ class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     user_id: Annotated[str, Meta(min_length=1, description="a platform key's", extra={"secret": False})] | None = None
 
 
-class AddressSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AddressSettings(BookingSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     base_url: Annotated[str, Meta(pattern="^https?://", description="the API's address")] = "https://api.meetergo.com"
 
 
@@ -29,15 +29,17 @@ class _Hook(Struct, rename="camel"):
     company_id: str | None = None
 
 
-class Webhooks(WebhookApi):
-    events = ("booking_created", "booking_cancelled", "booking_rescheduled", "new_employee", "form_submission")
-
+class Access(Api):
     def base_url(self, settings: AddressSettings) -> str:
         return settings.base_url.rstrip("/")
 
     def headers(self, credentials: Credentials) -> Mapping[str, str]:
         user = {"x-meetergo-api-user-id": credentials.user_id} if credentials.user_id else {}
         return {"Authorization": f"Bearer {credentials.api_key}", **user}
+
+
+class Webhooks(Access, WebhookApi):
+    events = ("booking_created", "booking_cancelled", "booking_rescheduled", "new_employee", "form_submission")
 
     async def create(self, http: Http, wanted: Wanted) -> Webhook:
         try:

@@ -1,6 +1,7 @@
 """meetergo on loopback: the webhook API with its errors, and the calls it would make, each with a `secret`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from itertools import count
 from typing import Any, ClassVar
@@ -10,7 +11,7 @@ import msgspec
 from litestar import Litestar, Request, Response, delete, get, patch, post
 from litestar.params import FromPath
 
-from gateway.contract.simulator import Hook, Scene, Simulator
+from gateway.contract.simulator import BookingSimulator, Hook, Scene
 from providers.meetergo.api import Webhooks
 
 PERSONAL = "rgo-simulated-personal-token"
@@ -19,6 +20,9 @@ OWNER = "user-simulated-owner"
 COMPANY = "company-simulated"
 USER_HEADER = "x-meetergo-api-user-id"
 MOST_HOOKS = 6
+MOST_REQUESTS = 100
+"""A minute."""
+MOST_ON_A_PAGE = 100
 
 Call = Request[Any, Any, Any]
 
@@ -31,14 +35,20 @@ class Refusal(Exception):
         self.status, self.message = status, message
 
 
-class Simulation(Simulator):
-    """One company. A platform key (`PLATFORM`) is accepted too; set `throttled` to have every request refused."""
+class Simulation(BookingSimulator):
+    """One company. A platform key (`PLATFORM`) is accepted too; set `throttled` to have every request refused.
+
+    `appointments`: as its API shows them, in the order in which they were made. `requests`: when each was made.
+    """
 
     credentials: ClassVar[Mapping[str, str]] = {"api_key": PERSONAL}
+    page = MOST_ON_A_PAGE
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        super().__init__(clock)
         self.throttled = False
+        self.appointments: dict[str, dict[str, Any]] = {}
+        self.requests: list[datetime] = []
         self._numbers = count(1)
         self._app = _api(self)
 
@@ -79,8 +89,51 @@ class Simulation(Simulator):
             _scene("The class is called off", "booking_cancelled", ended, "booking.cancelled", older=True),
         )
 
+    # --- bookings that it keeps -------------------------------------------------------------------------------------
+
+    def book(self, **changes: Any) -> str:
+        now = self.clock()
+        start = now.replace(microsecond=0) + timedelta(days=7)
+        made = {"start": _iso(start), "end": _iso(start + HALF_HOUR), "createdAt": _iso(now), "updatedAt": _iso(now)}
+        booking = self._appointment() | made | changes
+        self.appointments[booking["id"]] = booking
+        self._tell("booking_created", booking)
+        return str(booking["id"])
+
+    def move(self, booking_id: str) -> None:
+        booking, now = self.appointments[booking_id], _iso(self.clock())
+        old, start = booking["start"], datetime.fromisoformat(booking["start"]) + timedelta(days=1)
+        booking |= {"start": _iso(start), "end": _iso(start + HALF_HOUR), "rescheduledAt": now, "updatedAt": now}
+        self._tell("booking_rescheduled", {"oldStartDate": old, "rescheduledAppointment": booking})
+
+    def cancel(self, booking_id: str) -> None:
+        booking, now = self.appointments[booking_id], _iso(self.clock())
+        cancel = {"actionAt": now, "actionSource": "attendee", "reason": "Something came up"}  # as the API spells it
+        booking |= {"isCancelled": True, "cancel": cancel, "updatedAt": now}
+        called = {"cancelledAt": now, "cancelledBy": "attendee", "reason": "Something came up"}
+        self._tell("booking_cancelled", booking | {"cancel": called})
+
+    def leave(self, booking_id: str) -> None:
+        """Let the first attendee of a group go."""
+        booking, now = self.appointments[booking_id], _iso(self.clock())
+        booking |= {"attendees": booking["attendees"][1:], "updatedAt": now}
+        self._tell("booking_cancelled", booking | {"cancel": {"cancelledAt": now, "cancelledBy": "attendee"}})
+
+    def forget(self, booking_id: str) -> None:
+        del self.appointments[booking_id]
+
+    def _tell(self, word: str, fact: Mapping[str, Any]) -> None:
+        self.outbox += self.calls(word, msgspec.json.encode({"webhookType": word, **fact}))
+
     def _appointment(self) -> dict[str, Any]:
         return APPOINTMENT | {"id": f"appt-{next(self._numbers)}-{uuid4().hex[:8]}", "secret": uuid4().hex}
+
+
+HALF_HOUR = timedelta(minutes=30)
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _scene(title: str, word: str, fact: Mapping[str, Any], kind: str | None, *, older: bool = False) -> Scene:
@@ -148,7 +201,7 @@ def _api(simulation: Simulation) -> Litestar:
     hooks = simulation.hooks
 
     async def admit(request: Call) -> None:
-        if simulation.throttled:
+        if simulation.throttled or _too_many(simulation):
             raise Refusal(HTTPStatus.TOO_MANY_REQUESTS, "ThrottlerException: Too Many Requests")
         _authenticate(request.headers.get("authorization", ""), request.headers.get(USER_HEADER))
 
@@ -177,12 +230,44 @@ def _api(simulation: Simulation) -> Litestar:
         del hooks[_known(hooks, webhook_id).id]
 
     return Litestar(
-        [create, listed, change, remove],
+        [create, listed, change, remove, *_booking_routes(simulation)],
         before_request=admit,
         exception_handlers={Refusal: _refused},
         openapi_config=None,
         logging_config=None,
     )
+
+
+def _booking_routes(simulation: Simulation) -> list[Any]:
+    @get("/v4/appointment/paginated")
+    async def appointments(request: Call) -> dict[str, Any]:
+        return _listed(list(simulation.appointments.values()), request.query_params)
+
+    @get("/v4/appointment/{booking_id:str}")
+    async def appointment(booking_id: FromPath[str]) -> dict[str, Any]:
+        if booking_id not in simulation.appointments:
+            raise Refusal(HTTPStatus.NOT_FOUND, "Appointment not found")
+        return simulation.appointments[booking_id]
+
+    return [appointments, appointment]
+
+
+def _too_many(simulation: Simulation) -> bool:
+    now = simulation.clock()
+    simulation.requests = [at for at in simulation.requests if now - at < timedelta(minutes=1)] + [now]
+    return len(simulation.requests) > MOST_REQUESTS
+
+
+def _listed(bookings: list[dict[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
+    """List as they do: by when they begin, in pages from 0, and nothing about changes."""
+    try:
+        page, size = int(query.get("page", 0)), min(int(query.get("pageSize", 10)), MOST_ON_A_PAGE)
+        start, end = (datetime.fromisoformat(query[name]) for name in ("start", "end"))
+    except (KeyError, ValueError):
+        raise Refusal(HTTPStatus.BAD_REQUEST, ["start must be a valid ISO 8601 date string"]) from None
+    some = [one for one in bookings if start <= datetime.fromisoformat(one["start"]) <= end]
+    some.sort(key=lambda one: str(one["createdAt"]), reverse=query.get("sortDirection") == "DESC")
+    return {"appointments": some[page * size : (page + 1) * size], "total": len(some)}
 
 
 def _authenticate(authorization: str, user: str | None) -> None:

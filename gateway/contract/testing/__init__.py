@@ -11,11 +11,13 @@ bodies that must raise NotUnderstood. Put `pytest.register_assert_rewrite("gatew
 to see what an assertion compared.
 """
 
+from gateway.contract.testing.bookings import BookingApiSuite
 from gateway.contract.testing.signing import SignedSuite, UnsignedSuite, Vector
 from gateway.contract.testing.translation import TranslationSuite
 from gateway.contract.testing.webhooks import ByHandSuite, SimulatorSuite, WebhookApiSuite
 
 __all__ = [
+    "BookingApiSuite",
     "ByHandSuite",
     "SignedSuite",
     "SimulatorSuite",

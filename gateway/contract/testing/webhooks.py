@@ -130,7 +130,7 @@ class AsgiHttp:
         return judge(sent[0]["status"], wait and wait.decode(), b"".join(m.get("body", b"") for m in sent[1:]))
 
 
-class _Nonsense:
+class Nonsense:
     """An API that answers every call with a page for people."""
 
     async def request(self, *_: Any, **__: Any) -> Answer:
@@ -221,5 +221,5 @@ class WebhookApiSuite(Suite):
 
     @awaited
     async def test_an_answer_that_cannot_be_read_is_an_outage(self) -> None:
-        await refusal(ApiUnavailable, self.api().list(_Nonsense()))
-        await refusal(ApiUnavailable, self.api().create(_Nonsense(), self.wanted()))
+        await refusal(ApiUnavailable, self.api().list(Nonsense()))
+        await refusal(ApiUnavailable, self.api().create(Nonsense(), self.wanted()))

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.contract.testing import SimulatorSuite, TranslationSuite, UnsignedSuite, WebhookApiSuite
+from gateway.contract.testing import BookingApiSuite, SimulatorSuite, TranslationSuite, UnsignedSuite, WebhookApiSuite
 from providers.meetergo import Meetergo
 from providers.meetergo.simulator import MOST_HOOKS, Simulation
 
@@ -22,7 +22,7 @@ class TestWithoutTheirClock(TranslationSuite):
     folder = HERE / "untimed"
 
 
-class TestApi(WebhookApiSuite, SimulatorSuite, UnsignedSuite):
+class TestApi(WebhookApiSuite, BookingApiSuite, SimulatorSuite, UnsignedSuite):
     provider = Meetergo()
-    simulation = Simulation
+    simulation = bookings = Simulation
     limit = MOST_HOOKS
