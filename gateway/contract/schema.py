@@ -33,6 +33,14 @@ def json_schema_of_all() -> dict[str, Any]:
     return _document("event", union, _components(list(EVENT_TYPES.values())))
 
 
+def schemas(refs: str) -> dict[str, Any]:
+    """Describe every struct of every event by its name, for a larger document.
+
+    `refs` is how that document names a schema, such as `#/components/schemas/{name}`.
+    """
+    return dict(sorted(_components(list(EVENT_TYPES.values()), refs).items()))
+
+
 def _document(name: str, schema: dict[str, Any], components: dict[str, Any]) -> dict[str, Any]:
     address = f"/schemas/{SCHEMA_VERSION}/{name}.json"
     return {"$schema": DIALECT, "$id": address, **schema, "$defs": dict(sorted(components.items()))}
@@ -56,8 +64,8 @@ def parts(kind: Type) -> Sequence[Type]:
     return (inner,) if isinstance(inner, Type) else ()
 
 
-def _components(kinds: Sequence[type[AnyEvent]]) -> dict[str, Any]:
-    _, components = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+def _components(kinds: Sequence[type[AnyEvent]], refs: str = "#/$defs/{name}") -> dict[str, Any]:
+    _, components = msgspec.json.schema_components(kinds, ref_template=refs)
     times = {
         (struct.cls.__name__, field.name)
         for kind in kinds

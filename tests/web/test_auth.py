@@ -30,6 +30,7 @@ ROUTES: dict[tuple[str, str], Scope] = {
     ("POST", "/v1/destinations/{}/rotate-secret"): CHANGE,
     ("POST", "/v1/destinations/{}/test"): CHANGE,
     ("GET", "/v1/events"): READ,
+    ("GET", "/v1/events/stream"): "events:read",
     ("GET", "/v1/events/{}"): READ,
     ("GET", "/v1/events/{}/raw"): READ,
     ("POST", "/v1/events/{}/replay"): REPLAY,
@@ -89,8 +90,8 @@ async def test_every_call_takes_a_key_with_just_its_scope(gateway: Gateway) -> N
     for scope in SCOPES:
         async with gateway.client(scope) as having:
             for method, path in (route for route, needed in ROUTES.items() if needed == scope):
-                answer = await having.request(method, path.format("x"))
-                assert answer.status_code not in (401, 403, 500), (method, path, answer.text)
+                async with having.stream(method, path.format("x")) as answer:  # one of them has no end
+                    assert answer.status_code not in (401, 403, 500), (method, path)
 
 
 @pytest.mark.parametrize("path", OPEN)

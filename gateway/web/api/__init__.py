@@ -3,11 +3,16 @@
 from litestar import Router
 from litestar.di import Provide
 
+from gateway.web import stream
 from gateway.web.api import (
+    asyncapi,
+    audit,
     connections,
     deliveries,
     destinations,
     docs,
+    encryption,
+    erase,
     events,
     inbound,
     keys,
@@ -16,16 +21,33 @@ from gateway.web.api import (
     reading,
     stats,
 )
+from gateway.web.api.auditing import auditing
 from gateway.web.auth import authorize
 
 
 def api_router() -> Router:
-    """Make the routes under /v1, and the two that describe them."""
-    areas = (providers, connections, destinations, events, deliveries, quarantine, keys, stats, inbound)
+    """Make the routes under /v1, and those that describe them."""
+    areas = (
+        providers,
+        connections,
+        destinations,
+        events,
+        deliveries,
+        quarantine,
+        keys,
+        stats,
+        inbound,
+        stream,
+        erase,
+        encryption,
+        audit,
+    )
     v1 = Router(
         "/v1",
         route_handlers=[handler for area in areas for handler in area.HANDLERS],
         guards=[authorize, reading.no_stray_query],
+        before_request=reading.no_stray_body,
+        middleware=[auditing],
         dependencies={
             reading.GIVEN: Provide(reading.given),
             reading.ASKED: Provide(reading.asked),
@@ -34,4 +56,4 @@ def api_router() -> Router:
         # answers hold secrets that are shown once, and bytes that others chose
         response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
-    return Router("/", route_handlers=[v1, docs.openapi_json, docs.schemas, docs.docs])
+    return Router("/", route_handlers=[v1, docs.openapi_json, asyncapi.asyncapi_json, docs.schemas, docs.docs])

@@ -24,6 +24,13 @@ GIVEN, ASKED = "given", "asked"
 MAX_BODY = 256 * 1024
 """Bytes that a body of an API call may have."""
 
+_READING = ("GET", "HEAD", "OPTIONS")
+
+
+class _Nothing(Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of a call that takes no fields."""
+
+
 Id: TypeAlias = FromPath[str]
 """An id in the path."""
 Asker: TypeAlias = Request[Any, Key, Any]
@@ -43,15 +50,16 @@ async def given(request: Asker) -> Any:
         if kind.is_optional:
             return None
         raise Invalid("", "A JSON body is needed.")
-    _check_media(request)
-    try:
-        return msgspec.json.decode(body, type=kind.annotation)
-    except msgspec.ValidationError as error:
-        raise Invalid.of(error, kind.annotation) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise Invalid("", "The body is not JSON.") from None
-    except RecursionError:
-        raise Invalid("", "The body is nested too deep.") from None
+    return _read(request, body, kind.annotation)
+
+
+async def no_stray_body(request: Asker) -> None:
+    """Refuse fields on calls that take none: a wish must not look as if it had been heard. Raises Invalid, Refusal."""
+    if request.method in _READING or GIVEN in request.route_handler.parsed_fn_signature.parameters:
+        return
+    body = await request.body()
+    if body.strip():
+        _read(request, body, _Nothing)
 
 
 async def asked(request: Asker) -> Any:
@@ -69,6 +77,18 @@ async def no_stray_query(connection: ASGIConnection[Any, Any, Any, Any], handler
     if ASKED not in handler.parsed_fn_signature.parameters:
         for name in _query(connection.scope["query_string"], set()):
             raise Invalid(name, "no such parameter")
+
+
+def _read(request: Asker, body: bytes, kind: Any) -> Any:
+    _check_media(request)
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        raise Invalid.of(error, kind) from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Invalid("", "The body is not JSON.") from None
+    except RecursionError:
+        raise Invalid("", "The body is nested too deep.") from None
 
 
 def _check_media(request: Asker) -> None:

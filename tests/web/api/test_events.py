@@ -48,6 +48,20 @@ async def test_an_event_id_is_a_cursor_too(connected: Gateway) -> None:
     assert [event["id"] for event in page["items"]] == ids[1:]
 
 
+async def test_the_end_of_the_log_can_be_asked_for_and_gone_on_from(connected: Gateway) -> None:
+    ids = await several(connected, 4)
+    page = await connected.get("/v1/events", newest=True, limit=2)
+    assert [event["id"] for event in page["items"]] == ids[2:]
+    (later,) = await several(connected, 1, start=9)
+    assert [event["id"] for event in (await connected.get("/v1/events", after=page["next"]))["items"]] == [later]
+
+
+@pytest.mark.parametrize("more", [{"after": "0"}, {"wait": 1}])
+async def test_the_end_of_the_log_is_no_other_place(connected: Gateway, more: dict[str, Any]) -> None:
+    answer = await connected.http.get("/v1/events", params={"newest": True, **more})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "newest")
+
+
 async def test_reading_while_events_arrive_skips_none_and_repeats_none(connected: Gateway) -> None:
     writing = asyncio.gather(*(several(connected, 10, start) for start in range(0, 100, 10)))
     seen: list[str] = []
