@@ -155,9 +155,12 @@ async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterat
         await inboxes.refresh()
         registrar = Registrar(store, egress, known, inboxes, delays=(0.01,))
         services = Services(settings, store, egress, known, registrar, inboxes, url, not_ready=None)
+        services.loops.start("upkeep", services.upkeep.run)
+        stack.push_async_callback(services.loops.stop)
         app, ingest = create_app(services), Ingest(services)
         async with _serving(QuickServer(app, settings.max_body, listening, ingest)):
             yield services, url
+            services.not_ready = "stopping"  # as a process says first, so that streams end
 
 
 @pytest.fixture
