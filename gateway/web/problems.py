@@ -37,13 +37,14 @@ class FieldError(Struct, frozen=True):
 
 
 class Problem(Struct, frozen=True, kw_only=True):
-    """An RFC 9457 problem. `errors` is there when fields are wrong."""
+    """An RFC 9457 problem. `errors` is there when fields are wrong, `reason` where a status has several."""
 
     type: str
     title: str
     status: int
     detail: str
     errors: tuple[FieldError, ...] | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
 
 
 class Refusal(HTTPException):
@@ -56,9 +57,11 @@ class Refusal(HTTPException):
         *,
         errors: Sequence[FieldError] = (),
         headers: dict[str, str] | None = None,
+        reason: str | UnsetType = UNSET,
     ) -> None:
         super().__init__(detail=detail, status_code=status, headers=headers)
         self.errors = tuple(errors)
+        self.reason = reason
 
 
 def missing(what: str) -> Refusal:
@@ -67,17 +70,25 @@ def missing(what: str) -> Refusal:
 
 
 def _answer(
-    status: int, detail: str, errors: Sequence[FieldError] = (), headers: Mapping[str, str] | None = None
+    status: int,
+    detail: str,
+    errors: Sequence[FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+    reason: str | UnsetType = UNSET,
 ) -> Response[Problem]:
-    title = HTTPStatus(status).phrase
     problem = Problem(
-        type="about:blank", title=title, status=status, detail=detail, errors=tuple(errors) if errors else UNSET
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        errors=tuple(errors) if errors else UNSET,
+        reason=reason,
     )
     return Response(problem, status_code=status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
 
 
 def _refused(_: Request[Any, Any, Any], error: Refusal) -> Response[Problem]:
-    return _answer(error.status_code, error.detail, error.errors, error.headers)
+    return _answer(error.status_code, error.detail, error.errors, error.headers, error.reason)
 
 
 def _framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:

@@ -13,6 +13,7 @@ from gateway.loops import Loops
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
+from gateway.upkeep import Upkeep
 from gateway.web.sessions import Sessions
 
 _log = structlog.get_logger(__name__)
@@ -58,3 +59,7 @@ class Services:
     sessions: Sessions = field(default_factory=Sessions)
     not_ready: str | None = "starting"
     streams: int = 0
+    upkeep: Upkeep = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.upkeep = Upkeep(self.store, self.settings.retention_days)

@@ -17,7 +17,7 @@ from gateway.contract.provider import Provider
 from gateway.egress import Egress
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
-from gateway.sealing import KeyRing, digest, new_api_key, new_id, new_url_token
+from gateway.sealing import KEY_FILE, KeyRing, digest, new_api_key, new_id, new_url_token
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.web.app import create_app
@@ -143,6 +143,7 @@ async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterat
     """Start a gateway on a data directory. Of what is not public it may reach 127.0.0.1, and no other address."""
     settings = Settings(data_dir=directory, egress_allow=(Allowed(ip_network("127.0.0.1"), None),))
     async with contextlib.AsyncExitStack() as stack:
+        (directory / KEY_FILE).write_text(KEYS)
         store = await Store.open(directory, KeyRing.parse(KEYS))
         stack.push_async_callback(store.close)
         await store.put_token(Token(id="tok_1", token=new_url_token(), created_at=store.now()))

@@ -48,6 +48,11 @@ ROUTES: dict[tuple[str, str], Scope] = {
     ("POST", "/v1/keys"): ADMIN,
     ("DELETE", "/v1/keys/{}"): ADMIN,
     ("GET", "/v1/stats"): READ,
+    ("POST", "/v1/erase"): ADMIN,
+    ("GET", "/v1/erase/{}"): ADMIN,
+    ("POST", "/v1/encryption/rotate"): ADMIN,
+    ("GET", "/v1/encryption/rotate"): ADMIN,
+    ("GET", "/v1/audit"): ADMIN,
 }
 OPEN = ("/live", "/ready", "/docs", "/openapi.json")
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-import structlog
 from litestar import Response, get, post
 from litestar.di import NamedDependency
 from msgspec import Meta, Raw, Struct
@@ -27,7 +26,10 @@ LOOK_AGAIN = 1.0
 Envelope = Annotated[Raw, Meta(title="Event", description="A canonical event.", extra_json_schema={"type": "object"})]
 Wait = Annotated[float, Meta(ge=0, le=60, description="seconds to wait for the first event, if there is none yet")]
 
-_log = structlog.get_logger(__name__)
+WHY_GONE = {
+    "erased": "This event was erased: its content is gone for good.",
+    "expired": "This event has expired: it is older than what is kept.",
+}
 
 
 class Which(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -94,9 +96,9 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
         await services.store.changed(min(left, LOOK_AGAIN))
 
 
-@get("/events/{event_id:str}", **call("events:read"))
+@get("/events/{event_id:str}", **call("events:read", 410))
 async def show_event(request: Asker, event_id: Id) -> Envelope:
-    """Show one event."""
+    """Show one event. 410 with the reason `erased` or `expired`: it was there, and its content is gone."""
     services = wired(request)
     return Raw((await _event(services, event_id)).body)
 
@@ -112,7 +114,7 @@ async def show_event_raw(request: Asker, event_id: Id, asked: NamedDependency[Ex
     return await raw_answer(services, request, event.receipt, asked.exact)
 
 
-@post("/events/{event_id:str}/replay", status_code=202, **call("events:replay"))
+@post("/events/{event_id:str}/replay", status_code=202, **call("events:replay", 410))
 async def replay_event(request: Asker, event_id: Id, given: NamedDependency[ReplayTo | None]) -> Replayed:
     """Deliver an event again: the same `webhook-id`, the same bytes."""
     services = wired(request)
@@ -121,6 +123,7 @@ async def replay_event(request: Asker, event_id: Id, given: NamedDependency[Repl
     for position, destination in enumerate(to or ()):
         if destination not in known:
             raise Invalid(f"destinations[{position}]", "no such destination")
+    await _event(services, event_id)
     deliveries = await services.store.replay(event_id, to)
     if deliveries is None:
         raise missing("event")
@@ -136,7 +139,7 @@ async def raw_answer(services: Services, request: Asker, receipt_id: str | None,
         raise Refusal(410, "The bytes are not kept any more.")
     inbound = unpack(stored, services.inboxes.by_id(stored.token).url)
     if exact:
-        _log.info("exact_bytes_shown", key=request.auth.id, receipt=stored.id)
+        await services.store.audit.add(request.auth.id, "show_exact_bytes", stored.id)
     body = inbound.body if exact else masked(inbound, await hidden(services, stored.connection))
     headers = {"content-disposition": f'attachment; filename="{stored.id}"'}
     return Response(body, media_type="application/octet-stream", headers=headers)
@@ -155,6 +158,8 @@ async def _event(services: Services, event_id: str) -> StoredEvent:
     event = await services.store.event(event_id)
     if event is None:
         raise missing("event")
+    if event.gone:
+        raise Refusal(410, WHY_GONE[event.gone], reason=event.gone)
     return event
 
 
@@ -164,7 +169,7 @@ async def position(services: Services, after: str) -> int:
         event = await services.store.event(after)
         if event is None:
             raise Refusal(410, "This event is not kept, so it is not known what came after it. Begin without `after`.")
-        return event.seq
+        after = str(event.seq)
     if not (after.isascii() and after.isdecimal() and len(after) <= 18):  # noqa: PLR2004 -- fits SQLite's integers
         raise Invalid("after", "neither a cursor of this list nor an event id")
     oldest, newest = await services.store.bounds()
