@@ -75,6 +75,11 @@ class Inboxes:
         """Find the inbox that a receipt came on; when its token was retired, the shared one."""
         return self._by_id.get(token_id) or self._by_digest[_digest(self._shared[0])]
 
+    @property
+    def given(self) -> bool:
+        """Say whether the shared URL's tokens are settings, and so only the operator's to change."""
+        return bool(self._given)
+
     def shared_url(self) -> str:
         """Name the one inbound URL, by its newest token."""
         return self._url(self._shared[0])

@@ -5,7 +5,7 @@ timeout), a row says what may exist over there, and `run_removals` works until i
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
@@ -18,6 +18,7 @@ from gateway.registration import rules
 from gateway.registration.remote import Remote, certain
 from gateway.registration.removals import RETRY_SECONDS, Removals
 from gateway.registration.repair import Repairs, registered, settled
+from gateway.registration.rotate import Rotation
 from gateway.registration.rows import ConnectionStore, Rows, Urls
 from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
 from gateway.registration.ways import Door, Ways
@@ -38,9 +39,10 @@ class Connected(Struct, frozen=True):
 
 
 class Registrar:
-    """Make, change and remove connections; `repairs` compares them with what is there, and puts that right.
+    """Make, change and remove connections; `repairs` compares them with what is there, and `rotation` renews.
 
-    `delays`: seconds between attempts to delete a webhook at a provider.
+    `delays`: seconds between attempts to delete a webhook at a provider. `wake`: called when the watch has something to
+    look at, with a connection's id or None for all.
     """
 
     def __init__(
@@ -55,6 +57,8 @@ class Registrar:
         self.rows = Rows(store, urls)
         self.ways = Ways(egress, providers, urls)
         self.repairs = Repairs(self.rows, self.ways)
+        self.rotation = Rotation(self.rows, self.repairs, providers)
+        self.wake: Callable[[str | None], None] = _nobody_to_wake
         self._store = store
         self._egress = egress
         self._providers = providers
@@ -88,6 +92,7 @@ class Registrar:
                 return None
             changed = await self.rows.update(connection_id, lambda c: self._changed(c, change, others))
         self._removals.wake(connection_id)
+        self.wake(connection_id)
         return changed
 
     async def disconnect(self, connection_id: str, *, force: bool = False) -> bool | None:
@@ -225,6 +230,11 @@ class Registrar:
         except (EgressRefused, TimeoutError):
             return None
         return "No webhook was left there."
+
+
+def _nobody_to_wake(connection_id: str | None) -> None:
+    """Stand in where nothing watches."""
+    del connection_id
 
 
 def merged(before: Mapping[str, Any], change: Mapping[str, Any] | UnsetType) -> dict[str, Any]:

@@ -66,7 +66,7 @@ class Remote(Struct, frozen=True):
     async def create(self) -> Webhook:
         """Make the webhook. One that was made although its answer was lost is found and taken: never a second."""
         try:
-            return await _guarded(self.api.create(self.http, self.wanted))
+            return await guarded(self.api.create(self.http, self.wanted))
         except ApiUnavailable as error:
             made = None if certain(error) else await self._made_all_the_same()
             if made is None:
@@ -75,11 +75,11 @@ class Remote(Struct, frozen=True):
 
     async def update(self, webhook_id: str) -> Webhook | None:
         """Change a webhook in place; None when the provider has no such verb."""
-        return await _guarded(self.api.update(self.http, webhook_id, self.wanted))
+        return await guarded(self.api.update(self.http, webhook_id, self.wanted))
 
     async def delete(self, webhook_id: str) -> None:
         """Delete one; one that is gone already is done."""
-        await _guarded(self.api.delete(self.http, webhook_id))
+        await guarded(self.api.delete(self.http, webhook_id))
 
     async def remove(self) -> None:
         """Delete every webhook of this connection, also one whose id was never learnt."""
@@ -95,7 +95,7 @@ class Remote(Struct, frozen=True):
             return None
 
     async def _listed(self) -> Sequence[Webhook]:
-        return await _guarded(self.api.list(self.http))
+        return await guarded(self.api.list(self.http))
 
     def explain(self, error: ProviderApiError, outcome: str = "", then: str = BY_ITSELF) -> ProviderApiError:
         """Make the error that the operator reads: the provider's words, what became of it, what to do."""
@@ -131,7 +131,7 @@ def certain(error: ProviderApiError) -> bool:
     return not isinstance(error, ApiUnavailable) or not error.reached or error.status == TOO_MANY_REQUESTS
 
 
-async def _guarded(asked: Awaitable[T]) -> T:
+async def guarded(asked: Awaitable[T]) -> T:
     """Wait for a plugin's API client; its own mistakes count as an API that cannot be used."""
     try:
         return await asked

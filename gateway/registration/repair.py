@@ -88,6 +88,11 @@ class Repairs:
         async with self._rows.turn(connection_id):
             return await self._looked(connection_id, shown if dry_run else decided, decision)
 
+    async def preview(self, row: Connection) -> Plan | None:
+        """Plan for a row as it might become; None where nothing can be looked at. Raises as `check`."""
+        remote = self._ways.to(row, await self._rows.others(row.id)) if row.webhook_ids else None
+        return None if remote is None else await self._look(remote)
+
     async def watch(self, connection_id: str) -> Looked | None:
         """Look, and put right what nobody has to decide, no oftener than REPAIRS_A_DAY. As `check`."""
 

@@ -117,7 +117,6 @@ class Token(Struct, frozen=True, kw_only=True):
     id: str
     token: str
     created_at: int
-    replaced_at: int | None = None
     free_at: int | None = None
     heard_at: int | None = None
 

@@ -49,6 +49,7 @@ from gateway.store.overview import Overview
 from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
 from gateway.store.resealing import Resealing
 from gateway.store.retention import Retention
+from gateway.store.rhythms import Rhythms
 from gateway.store.routes import Routes
 from gateway.store.sieve import Call, Item, Make
 
@@ -73,6 +74,7 @@ class Store:
         self._queue = Queue(keys, known, routes)
         self._listing = Listing(keys, known)
         self.overview = Overview(engine.read)
+        self.rhythms = Rhythms(engine.read)
         self.audit = Audit(engine)
         self.erasing = Erasing(engine, keys, known)
         self.retention = Retention(engine, known)
