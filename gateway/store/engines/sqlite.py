@@ -24,6 +24,8 @@ from gateway.store.engines.sqlite_tx import SqliteTx
 READERS = 3
 CHECKPOINT_EVERY = 0.05
 """Seconds between checkpoints while there is work."""
+CHECKPOINT_SHARE = 10
+"""A checkpoint is followed by at least so many times as long without one: on a slow disk commits come first."""
 WAL_LIMIT = 64 << 20
 LOOK_EVERY = 0.1
 """Seconds between two looks at how full the disk is."""
@@ -44,6 +46,7 @@ class Sqlite:
         self._db: apsw.Connection | None = None
         self._memories: list[Memory] = []
         self._checkpointed = 0.0
+        self._checkpoint_took = 0.0
         self._closed = False
         self._looked = 0.0
         self._roomy = True
@@ -162,7 +165,9 @@ class Sqlite:
             raise ConfigurationError(f"{self._path} cannot be opened: {error}") from error
 
     def _checkpoint_when_due(self) -> None:
-        if self._db is None or time.monotonic() - self._checkpointed < CHECKPOINT_EVERY:
+        began = time.monotonic()
+        rest = max(CHECKPOINT_EVERY, CHECKPOINT_SHARE * self._checkpoint_took)
+        if self._db is None or began - self._checkpointed < rest:
             return
         try:
             _checkpoint(self._db)
@@ -171,6 +176,7 @@ class Sqlite:
         except apsw.Error:
             self._drop()  # an fsync that failed here is no better than one in a commit
         self._checkpointed = time.monotonic()
+        self._checkpoint_took = self._checkpointed - began
 
     def _checkpoint_whole(self) -> None:
         """Write the log into the database and cut it to nothing."""
