@@ -47,7 +47,7 @@ class Exchange:
         self._connection = connection
         self._ingest = ingest
         self._head = head
-        self._body = bytearray()
+        self.body = bytearray()
         self._whole = False
         self._inbox: Inbox | None = None
 
@@ -61,14 +61,14 @@ class Exchange:
             self._answer(admitted)
             return
         self._inbox = admitted
-        if head.expects and not self._body:
+        if head.expects and not self.body:
             self._connection.transport.write(_CONTINUE)
         self._go_on()
 
     def feed(self, part: bytes) -> None:
         """Take the next part of the body; what comes after the answer is let go."""
         if not self.response_complete:
-            self._body += part
+            self.body += part
             self._go_on()
 
     def end(self) -> None:
@@ -80,10 +80,10 @@ class Exchange:
     def _go_on(self) -> None:
         if self._inbox is None or self.disconnected:
             return
-        if len(self._body) > self._ingest.max_body:
+        if len(self.body) > self._ingest.max_body:
             self._answer(self._ingest.too_large)
         elif self._whole:
-            self._ingest.take(self._inbox, self._head.headers, bytes(self._body), self._answer)
+            self._ingest.take(self._inbox, self._head.headers, bytes(self.body), self._answer)
 
     def _answer(self, answer: Answer) -> None:
         """Write the whole answer in one go, unless nobody is there any more."""

@@ -9,6 +9,7 @@ from typing import Any
 import uvicorn
 
 from gateway.contract.errors import ConfigurationError
+from gateway.web.crowd import Crowd
 from gateway.web.ingest import Ingest
 from gateway.web.protocol import StrictProtocol, strict_protocol
 
@@ -38,14 +39,24 @@ def bind(host: str, port: int, setting: str) -> socket.socket:
 class Server(uvicorn.Server):
     """uvicorn without its signal handling (ours drains the whole process), with a sweep for requests that dawdle.
 
-    `ingest` takes the calls to the inbound URL, `app` all others.
+    `ingest` takes the calls to the inbound URL, `app` all others. `crowd`: all connections of the process, when it has
+    more servers than this one.
     """
 
-    def __init__(self, app: Any, max_body: int, listening: socket.socket, ingest: Ingest | None = None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        max_body: int,
+        listening: socket.socket,
+        ingest: Ingest | None = None,
+        crowd: Crowd | None = None,
+    ) -> None:
+        self._crowd = crowd or Crowd.for_bodies(max_body)
         super().__init__(
             uvicorn.Config(
                 app,
-                http=strict_protocol(max_body, ingest),
+                http=strict_protocol(max_body, ingest, self._crowd),
+                backlog=self._crowd.most // 2,  # whoever waits outside is let in at once, before anybody is sent away
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -81,4 +92,5 @@ class Server(uvicorn.Server):
             for connection in list(self.server_state.connections):
                 if isinstance(connection, StrictProtocol):
                     connection.dawdles(now)
+            self._crowd.fetch_or_go()
         return await super().on_tick(counter)

@@ -5,6 +5,7 @@ uvicorn frames requests strictly, but bounds neither their head nor the time the
 
 import asyncio
 import json
+from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
@@ -12,6 +13,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from gateway.web.crowd import GRACE, Crowd, Place
 from gateway.web.exchange import Exchange, Head
 from gateway.web.ingest import Ingest
 
@@ -26,7 +28,12 @@ HEAD_SECONDS = 10.0
 """How long a request line and its header fields may take to arrive."""
 REQUEST_SECONDS = 15.0
 """How long a whole request may take to arrive, its body included."""
+ANSWER_SECONDS = 30.0
+"""How long a caller may take to fetch the next of an answer..."""
+LEAST_FETCHED = 64 * 1024
+"""... which is so many bytes, or the rest."""
 _LINGER_SECONDS = 1.0
+_VERSIONS = ("1.1", "1.0")
 
 _ANSWERS = {
     400: ("Bad Request", "The request is not well-formed HTTP/1.1."),
@@ -37,6 +44,7 @@ _ANSWERS = {
         "Request Header Fields Too Large",
         f"At most {MAX_FIELDS} header fields, and {MAX_FIELD_BYTES} bytes of them.",
     ),
+    503: ("Service Unavailable", "Too much is arriving at once. Send it again."),
 }
 
 
@@ -57,6 +65,9 @@ class StrictProtocol(HttpToolsProtocol):
     ingest: ClassVar[Ingest | None] = None
     """What decides on calls to the inbound URL, which are answered without the application."""
 
+    crowd: ClassVar[Crowd]
+    """All connections of the process, which this one is among."""
+
     def __init__(
         self,
         config: Config,
@@ -72,6 +83,17 @@ class StrictProtocol(HttpToolsProtocol):
         self._rested: float | None = None
         self._refusing = False
         self._last_words: bytes | None = None
+        self._arriving = 0
+        self._lying = (0, 0.0)
+        self.held = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # -- as uvicorn has it
+        super().connection_made(transport)
+        self.crowd.join(self, self.loop.time())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.crowd.leave(self)
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what is not HTTP, or is too much of it, is answered and the connection closed."""
@@ -82,15 +104,35 @@ class StrictProtocol(HttpToolsProtocol):
         if self._began is None and (self.cycle is None or self.cycle.response_complete):
             self._began = self.loop.time()  # whatever comes now must become a request in time; line breaks do not count
         try:
-            self.parser.feed_data(data)
+            self._feed(data)
             self._check_size()
-        except httptools.HttpParserUpgrade:
-            pass  # a request may offer another protocol; it is answered in this one
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause.status if isinstance(cause, _RefusedError) else 400)
         except _RefusedError as error:
             self._refuse(error.status)
+
+    def _feed(self, data: bytes) -> None:
+        """Parse; a request that offers another protocol as well is parsed again without the offer.
+
+        The parser leaves the body of such a request out, as if it were of the other protocol.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except httptools.HttpParserUpgrade as offer:
+                head = [(name, value) for name, value in self.headers if name != b"upgrade"]
+                line = b"%b %b HTTP/%b\r\n" % (
+                    self.parser.get_method(),
+                    self.url,
+                    self.parser.get_http_version().encode("ascii"),
+                )
+                fields = b"".join([b"%b: %b\r\n" % field for field in head])
+                self.parser = httptools.HttpRequestParser(self)
+                self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn has it
+                data = line + fields + b"\r\n" + data[offer.args[0] :]
+            else:
+                return
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # -- asyncio allows it, uvicorn's says None
         """Still answer a caller that has said all it will say; hang up on one that stopped half-way."""
@@ -112,6 +154,9 @@ class StrictProtocol(HttpToolsProtocol):
         fields = self.headers
         if len(fields) > MAX_FIELDS or sum([len(name) + len(value) for name, value in fields]) > MAX_FIELD_BYTES:
             raise _RefusedError(431)
+        self._check_head()
+        if self.parser.should_upgrade():
+            return
         path = httptools.parse_url(self.url).path or b""
         if self.ingest is not None and path.startswith(INBOUND):
             self._exchange(self.ingest, path)
@@ -120,13 +165,20 @@ class StrictProtocol(HttpToolsProtocol):
         self._head_done = True
 
     def on_body(self, body: bytes) -> None:
+        if self._refusing:
+            return
+        if not self.cycle.response_complete:
+            self._arriving += len(body)
+            self.crowd.hold(self, len(body))
         if isinstance(self.cycle, Exchange):
             self.cycle.feed(body)
         else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._began, self._head_done, self._size = None, False, 0
+        if self._refusing or self.parser.should_upgrade():
+            return
+        self._began, self._head_done, self._size, self._arriving = None, False, 0, 0
         if isinstance(self.cycle, Exchange):
             self.cycle.end()
         else:
@@ -136,6 +188,8 @@ class StrictProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Go on with the next request that waits for its turn, or wait for one."""
         self.server_state.total_requests += 1
+        if not self.pipeline:
+            self.crowd.release(self, self._arriving if self._began is not None else 0)
         if self.transport.is_closing():
             return
         if self.pipeline:
@@ -181,8 +235,33 @@ class StrictProtocol(HttpToolsProtocol):
         if self._began is None and self.cycle.response_complete:
             self._rested = self.loop.time()
 
+    def place(self, now: float) -> Place | None:
+        """Say how well the connection uses its place."""
+        if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self._began is None):
+            return None
+        if self._began is None:
+            return Place(1, now if self._rested is None else self._rested)
+        if self._head_done:
+            return Place(3, self._began)
+        return Place(2 if now - self._began < GRACE else 0, self._began)
+
+    def unsent(self) -> int:
+        """Tell the bytes of answers that the caller has not fetched."""
+        return 0 if self.transport.is_closing() else self.transport.get_write_buffer_size()
+
+    def drop(self) -> None:
+        """Hang up, without an answer."""
+        self._refusing = True
+        self.transport.abort()
+
+    def make_room(self) -> None:
+        """Refuse what is being sent: there is no room for it."""
+        self._refuse(503)
+
     def dawdles(self, now: float) -> None:
         """Close the connection if its request should have arrived by now (`now` on the loop's clock)."""
+        if self._leaves_lying(now):
+            self.drop()
         if self.pipeline or self._refusing:
             return
         if self._began is None:
@@ -195,6 +274,26 @@ class StrictProtocol(HttpToolsProtocol):
                 self._refuse(408)
             else:
                 self.transport.close()
+
+    def _leaves_lying(self, now: float) -> bool:
+        """Say whether the caller does not fetch its answers, or in such small bites that it never ends."""
+        unsent, (before, since) = self.transport.get_write_buffer_size(), self._lying
+        if unsent and before and unsent > before - LEAST_FETCHED:
+            return now - since > ANSWER_SECONDS
+        self._lying = (unsent, now)
+        return False
+
+    def _check_head(self) -> None:
+        """Refuse what somebody in front of us could read otherwise: nothing may be smuggled past a proxy."""
+        names = [name for name, _ in self.headers]
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        hosts = names.count(b"host")
+        if version not in _VERSIONS or hosts > 1 or (hosts == 0 and version == "1.1") or method == b"CONNECT":
+            raise _RefusedError(400)
+        if b"transfer-encoding" in names:
+            codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
+            if codings != [b"chunked"] or version != "1.1":
+                raise _RefusedError(400)
 
     def _check_size(self) -> None:
         if self._began is None:
@@ -227,17 +326,19 @@ class StrictProtocol(HttpToolsProtocol):
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
+            self.cycle.body.clear()
             self.cycle.message_event.set()
 
 
-def strict_protocol(max_body: int, ingest: Ingest | None) -> type[StrictProtocol]:
+def strict_protocol(max_body: int, ingest: Ingest | None, crowd: Crowd) -> type[StrictProtocol]:
     """Make the protocol for bodies of at most `max_body` bytes, however small the chunks they come in."""
     limit = 8 * max_body + _MAX_HEAD_BYTES
-    return type("StrictProtocol", (StrictProtocol,), {"max_request": limit, "ingest": ingest})
+    return type("StrictProtocol", (StrictProtocol,), {"max_request": limit, "ingest": ingest, "crowd": crowd})
 
 
 def _response(status: int) -> bytes:
     title, detail = _ANSWERS[status]
     body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
+    again = b"retry-after: 5\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
     head = b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-    return STATUS_LINE[status] + head + body
+    return STATUS_LINE[status] + again + head + body

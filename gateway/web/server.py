@@ -13,6 +13,7 @@ from typing import Any
 from gateway import __version__, logs
 from gateway.config import Settings
 from gateway.web.app import create_app
+from gateway.web.crowd import Crowd, raise_limit
 from gateway.web.ingest import Ingest
 from gateway.web.listening import Server, bind
 from gateway.web.services import Services
@@ -29,6 +30,7 @@ def run(settings: Settings) -> int:
     """
     os.umask(0o077)
     logs.configure(settings.log_format, settings.log_level)
+    raise_limit()
     if sys.platform == "win32":
         asyncio.run(_serve(settings))
     else:
@@ -43,10 +45,10 @@ async def _serve(settings: Settings) -> None:
     sockets = _Sockets.bind(settings)
     public_url = settings.public_url or sockets.url
     async with running(settings, public_url) as services:
-        app, ingest = create_app(services), Ingest(services)
-        servers = [Server(app, settings.max_body, sockets.main, ingest)]
+        app, ingest, crowd = create_app(services), Ingest(services), Crowd.for_bodies(settings.max_body)
+        servers = [Server(app, settings.max_body, sockets.main, ingest, crowd)]
         if sockets.public:
-            servers.append(Server(_public_only(app), settings.max_body, sockets.public, ingest))
+            servers.append(Server(_public_only(app), settings.max_body, sockets.public, ingest, crowd))
         serving = [asyncio.create_task(server.serve()) for server in servers]
         await _listening(servers, serving)
         services.not_ready = None
