@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 
 from gateway.contract.errors import ConfigurationError
+from gateway.sealing import sync_dir
 from gateway.store.statements import migrations
 
 FILE = "gateway.db"
@@ -22,6 +23,8 @@ VITAL = ("head", "connections", "destinations", "keys", "tokens", "tally")
 _MAGIC = b"SQLite format 3\0"
 _HEADER = 100
 _APPLICATION_AT = 68
+_JOURNAL = slice(18, 20)
+_NO_LOG = b"\1\1"
 
 
 def lock(data_dir: Path) -> int:
@@ -62,12 +65,33 @@ def prepare(path: Path) -> None:
     """Make the database at first start, or refuse one that is not ours. Touches nothing that it refuses."""
     if not path.exists():
         _create(path)
+    header = check_header(path)
+    if header[_JOURNAL] == _NO_LOG:
+        _part_from_log(path)
+
+
+def check_header(path: Path) -> bytes:
+    """Refuse what is no database of ours; answer its first bytes."""
     with path.open("rb") as file:
         header = file.read(_HEADER)
     if not header.startswith(_MAGIC) or len(header) < _HEADER:
         raise ConfigurationError(f"{path} is damaged, or not a database. Restore it from a backup")
     if int.from_bytes(header[_APPLICATION_AT : _APPLICATION_AT + 4], "big") != APPLICATION:
         raise ConfigurationError(f"{path} is not a database of this gateway's")
+    return header
+
+
+def _part_from_log(path: Path) -> None:
+    """Put aside a log that belongs to the database that lay here before a backup was put in its place.
+
+    Ours are in WAL mode from the first moment on; a backup is not, so a log beside it is another's. SQLite would write
+    it into this one.
+    """
+    log = path.with_name(f"{FILE}-wal")
+    if log.exists():
+        log.rename(log.with_name(f"{FILE}-wal.replaced"))
+    path.with_name(f"{FILE}-shm").unlink(missing_ok=True)
+    sync_dir(path.parent)
 
 
 def _create(path: Path) -> None:
@@ -83,15 +107,7 @@ def _create(path: Path) -> None:
     migrate(db)
     db.close()
     draft.rename(path)
-    _sync_dir(path.parent)
-
-
-def _sync_dir(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_dir(path.parent)
 
 
 def examine(db: apsw.Connection, path: Path) -> None:

@@ -1,0 +1,27 @@
+"""A copy of the database, made on the machine where it lies."""
+
+from pathlib import Path
+
+import rich_click as click
+
+from gateway.cli import show
+from gateway.cli.reach import Wishes, config_option, json_option
+
+
+@click.command("backup")
+@click.argument("file", type=click.Path(path_type=Path))
+@config_option
+@json_option
+@click.pass_obj
+def backup(wishes: Wishes, file: Path) -> None:
+    """Copy the database of the data directory to FILE, also while the gateway runs.
+
+    FILE must not exist. It holds everything but the keys that it is sealed with: keep those too, in another place.
+
+    To go back to it, stop the gateway, put FILE in the place of gateway.db and start: connections then ask for a repair.
+    """
+    from gateway.store.engines.sqlite_backup import backup as copy  # noqa: PLC0415 -- loads the store: not for --help
+
+    data_dir = wishes.settings().data_dir
+    size = copy(data_dir, file)
+    wishes.answer({"file": str(file), "bytes": size}, lambda _: show.say(f"Wrote {show.clean(file)}: {size:,} bytes."))
