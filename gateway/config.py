@@ -48,6 +48,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     egress_allow: tuple[Allowed, ...] = ()
     max_body: Annotated[int, Meta(ge=1, le=1 << 30)] = 1_048_576
     retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    watch_interval: Annotated[float, Meta(gt=0, le=86400)] = 300.0
+    silent_after: Annotated[float, Meta(gt=0, le=7776000)] | None = None
+    pause_after_days: Annotated[int, Meta(ge=0, le=3650)] = 5
     log_format: Literal["console", "json"] | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     url: str | None = None
@@ -207,6 +210,9 @@ KNOWN: dict[str, Setting] = {
     "egress_allow": Setting(_allowed),
     "max_body": Setting(partial(_whole, low=1, high=1 << 30)),
     "retention_days": Setting(partial(_whole, low=1, high=3650)),
+    "watch_interval": Setting(partial(_seconds, high=86400)),
+    "silent_after": Setting(partial(_seconds, high=7776000)),
+    "pause_after_days": Setting(partial(_whole, low=0, high=3650)),
     "log_format": Setting(partial(_word, words=("console", "json"))),
     "log_level": Setting(partial(_word, words=("debug", "info", "warning", "error"))),
     "url": Setting(_web_url),

@@ -49,12 +49,14 @@ class Door(Protocol):
 class Terms(Struct, frozen=True, kw_only=True):
     """What is the same for all deliveries.
 
-    `schedule`: seconds before each retry. `timeout`: seconds for one whole attempt. `clock`: seconds since 1970 as the
-    world counts them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1).
+    `schedule`: seconds before each retry. `timeout`: seconds for one whole attempt. `pause_after`: seconds of nothing
+    but failures after which a destination is paused; None: never. `clock`: seconds since 1970 as the world counts
+    them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1).
     """
 
     schedule: Sequence[float]
     timeout: float
+    pause_after: float | None = None
     public_url: str = ""
     clock: Callable[[], float] = time.time
     unit: Callable[[], float] = random.random

@@ -1,16 +1,16 @@
 """Feed step 3 with what is due: a lane for each destination, woken when anything changed or fell due."""
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from gateway.loops import Loops
+from gateway.pipeline.announce import destination_paused
 from gateway.pipeline.deliver import Door, Terms
 from gateway.pipeline.lane import Lane, Queue
-from gateway.store.model import Destination, VersionConflict, Work
+from gateway.store.model import Destination, NewEvent, VersionConflict, Work
 
 LOOK_SECONDS = 60.0
 """The queue is looked at this often even if nobody says that it changed."""
@@ -32,29 +32,17 @@ class Store(Queue, Protocol):
     async def due(self) -> Work: ...
     async def changed(self, timeout: float) -> bool: ...  # noqa: ASYNC109 -- the store's own signature
     async def destinations(self) -> list[Destination]: ...
-    async def put_destination(self, d: Destination, /) -> Destination: ...
+    async def put_destination(self, d: Destination, /, *telling: NewEvent) -> Destination: ...
+    def now(self) -> int: ...
 
 
 class Dispatcher:
-    """Deliver what is due, until stopped.
+    """Deliver what is due, until stopped. `loops` is told how it goes."""
 
-    `schedule`: seconds before each retry. `timeout`: seconds for one attempt. `public_url`: where schemas are served.
-    `loops` is told how it goes.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        door: Door,
-        *,
-        schedule: Sequence[float],
-        timeout: float,
-        public_url: str = "",
-        loops: Loops | None = None,
-    ) -> None:
+    def __init__(self, store: Store, door: Door, terms: Terms, loops: Loops | None = None) -> None:
         self._store = store
         self._door = door
-        self._terms = Terms(schedule=tuple(schedule), timeout=timeout, public_url=public_url)
+        self._terms = terms
         self._lanes: dict[int, Lane] = {}
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._version: int | None = None
@@ -151,15 +139,16 @@ class Dispatcher:
             task.add_done_callback(self._running.pop)
         return lane
 
-    async def _pause(self, gone: Destination) -> None:
-        """Pause a destination that answered 410, unless it was changed since: then the answer was not about it."""
+    async def _pause(self, failed: Destination, reason: str) -> None:
+        """Pause a destination and tell so, unless it was changed since: then the answers were not about it."""
         while True:
-            current = {each.id: each for each in await self._store.destinations()}.get(gone.id)
-            if current is None or current.paused or current.url != gone.url:
+            current = {each.id: each for each in await self._store.destinations()}.get(failed.id)
+            if current is None or current.paused or current.url != failed.url:
                 return
+            paused = replace(current, paused=True, paused_reason=reason)
             try:
-                await self._store.put_destination(replace(current, paused=True, paused_reason="it answered 410 Gone"))
+                await self._store.put_destination(paused, destination_paused(paused, self._store.now()))
             except VersionConflict:
                 continue
-            _log.warning("destination paused", destination=gone.id, reason="410 Gone")
+            _log.warning("destination paused", destination=failed.id, reason=reason)
             return

@@ -11,15 +11,14 @@ import structlog
 from msgspec.structs import replace
 
 from gateway.pipeline.deliver import Door, Terms, deliver, failed
-from gateway.pipeline.retry import GONE, hopeless
+from gateway.pipeline.pace import Pace, Ramp
+from gateway.pipeline.retry import DAY, GONE, hopeless
 from gateway.store.model import Claimed, Destination, Result
 
 MOST_IN_FLIGHT = 16
 FIRST_IN_FLIGHT = 4
 LEASE_MARGIN = 30.0
 """Seconds a claim outlives the timeout, so that a result in time always finds its lease."""
-BURST_SECONDS = 0.1
-"""A `rate` may catch up at once with what it could not use for this long."""
 TOO_MANY, FIRST_SERVER_ERROR = 429, 500
 
 _log = structlog.get_logger(__name__)
@@ -29,32 +28,7 @@ class Queue(Protocol):
     """What a lane asks of the store."""
 
     async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]: ...
-    async def settle(self, results: Sequence[Result]) -> None: ...
-
-
-class Pace:
-    """Keep to `rate` requests a second; None is no limit. Times are seconds on a monotonic clock."""
-
-    def __init__(self, rate: float | None, now: float) -> None:
-        self.rate = rate
-        self._spare = 1.0
-        self._at = now
-
-    def allowed(self, now: float) -> int:
-        """Say how many may go now."""
-        if self.rate is None:
-            return MOST_IN_FLIGHT
-        self._spare = min(self._spare + (now - self._at) * self.rate, max(1.0, self.rate * BURST_SECONDS))
-        self._at = now
-        return int(self._spare)
-
-    def take(self, count: int) -> None:
-        """Count what went."""
-        self._spare -= count
-
-    def wait(self) -> float:
-        """Say how many seconds until one more may go."""
-        return 0.0 if self.rate is None else max(0.0, (1 - self._spare) / self.rate)
+    async def settle(self, results: Sequence[Result]) -> int | None: ...
 
 
 class Lane:
@@ -70,7 +44,7 @@ class Lane:
         queue: Queue,
         door: Door,
         terms: Terms,
-        retire: Callable[[Destination], Awaitable[None]],
+        retire: Callable[[Destination, str], Awaitable[None]],
     ) -> None:
         self.destination = destination
         self._queue = queue
@@ -78,10 +52,12 @@ class Lane:
         self._terms = terms
         self._retire = retire
         self._window = FIRST_IN_FLIGHT
-        self._pace = Pace(destination.rate, time.monotonic())
+        now = time.monotonic()
+        self._pace = Pace(destination.rate, now)
+        self._ramp = Ramp(now, self._failing(destination.failing_since))
         self._sending: dict[asyncio.Task[Result], tuple[Claimed, Destination]] = {}
         self._finished: list[Result] = []
-        self._gone: Destination | None = None
+        self._ended_with: tuple[Destination, str] | None = None
         self._hungry = True
         self._open = True
         self._bell = asyncio.Event()
@@ -121,9 +97,9 @@ class Lane:
 
     async def _round(self) -> bool:
         """Settle what finished and claim for the free places, in one commit; False when there is neither."""
-        if self._gone is not None:
-            await self._retire(self._gone)
-            self._gone = None
+        if self._ended_with is not None:
+            await self._retire(*self._ended_with)
+            self._ended_with = None
         room = self._room()
         if not self._finished and not room:
             return False
@@ -137,21 +113,31 @@ class Lane:
         """Say how many may be claimed: never more than are sent at once. A settled head makes its follower due."""
         if not self._claiming or not (self._hungry or self._finished):
             return 0
-        return max(0, min(self._window - len(self._sending), self._pace.allowed(time.monotonic())))
+        now = time.monotonic()
+        free = self._window - len(self._sending)
+        return max(0, min(free, self._pace.allowed(now), self._ramp.pace.allowed(now)))
 
     @property
     def _claiming(self) -> bool:
-        return self._open and self._gone is None and not self.destination.paused
+        return self._open and self._ended_with is None and not self.destination.paused
 
     async def _settle(self) -> None:
         results, self._finished = self._finished, []
         if not results:
             return
         try:
-            await self._queue.settle(results)
+            failing = self._failing(await self._queue.settle(results))
         except BaseException:
             self._finished[:0] = results
             raise
+        after = self._terms.pause_after
+        if after is not None and failing is not None and failing >= after and self._ended_with is None:
+            self._ended_with = (self.destination, f"every try failed for {after / DAY:g} days")
+            self._bell.set()
+
+    def _failing(self, since: int | None) -> float | None:
+        """Say for how many seconds nothing was taken."""
+        return None if since is None else self._terms.clock() - since / 1000
 
     async def _claim(self, room: int) -> None:
         if not room:
@@ -163,7 +149,9 @@ class Lane:
             self._hungry = True
             raise
         self._hungry |= len(claimed) == room
-        self._pace.take(len(claimed))
+        now = time.monotonic()
+        self._pace.take(len(claimed), now)
+        self._ramp.pace.take(len(claimed), now)
         for each in claimed:
             if hopeless(each.tries, self._terms.schedule):
                 self._finish(each, replace(self._unsent(each), outcome="dead", error="no try came to a result"))
@@ -175,8 +163,9 @@ class Lane:
     async def _rest(self) -> None:
         """Wait for the bell, or until the rate lets one more go."""
         limited = self._claiming and self._hungry and len(self._sending) < self._window
+        now = time.monotonic()
         try:
-            async with asyncio.timeout(self._pace.wait() if limited else None):
+            async with asyncio.timeout(max(self._pace.wait(now), self._ramp.pace.wait(now)) if limited else None):
                 await self._bell.wait()
         except TimeoutError:
             return
@@ -193,7 +182,7 @@ class Lane:
         result = self._result(task, claimed)
         self._adapt(result)
         if result.status == GONE:
-            self._gone = destination
+            self._ended_with = (destination, "it answered 410 Gone")
         self._finish(claimed, result)
         self._bell.set()
 
@@ -216,10 +205,13 @@ class Lane:
 
     def _adapt(self, result: Result) -> None:
         """Send one more at once after a success, half as many after a sign of trouble."""
-        status = result.status
+        status, now = result.status, time.monotonic()
         if result.outcome == "delivered":
+            self._ramp.succeeded(now)
             self._window = min(MOST_IN_FLIGHT, self._window + 1)
-        elif status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
+            return
+        self._ramp.failed(now)
+        if status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
             self._window = max(1, self._window // 2)
 
     def _unsent(self, claimed: Claimed) -> Result:

@@ -61,7 +61,11 @@ class Refused(Struct, frozen=True):
     connections: tuple[str, ...]
 
 
-def receive(inbound: Inbound, inbox: Inbox) -> Received | Unclaimed | Refused:
+Call = Received | Unclaimed | Refused
+"""A call, with what is known of whose it is."""
+
+
+def receive(inbound: Inbound, inbox: Inbox) -> Call:
     """Decide whose call this is."""
     proven = [candidate for candidate in inbox.candidates if candidate.secrets and candidate.proves(inbound)]
     if len(proven) == 1:

@@ -40,7 +40,13 @@ class Configuration:
     def destinations(self, tx: Tx) -> list[Destination]:
         rows = tx.run(_sql.destinations)
         return [
-            replace(self._open(Destination, row[1:]), number=row[0], version=row[2], paused=bool(row[3]))
+            replace(
+                self._open(Destination, row[1:]),
+                number=row[0],
+                version=row[2],
+                paused=bool(row[3]),
+                failing_since=row[4],
+            )
             for row in rows
         ]
 
@@ -90,6 +96,7 @@ class Configuration:
         return Changed(replace(item, version=rows[0][0]), bump(tx))
 
     def _put_destination(self, tx: Tx, item: Destination) -> Changed | Exception:
+        item = replace(item, failing_since=None)
         sealed = self._seal(item)
         paused = int(item.paused)
         if item.version:

@@ -78,7 +78,10 @@ class SigningSecret(Struct, frozen=True, kw_only=True):
 
 
 class Destination(Struct, frozen=True, kw_only=True):
-    """Where events go. `number` is its short key in the queue. `headers` and `secrets` are sealed at rest."""
+    """Where events go. `number` is its short key in the queue. `headers` and `secrets` are sealed at rest.
+
+    `failing_since`: nothing but failures since then; changing a destination forgets it.
+    """
 
     id: str
     number: int = 0
@@ -94,6 +97,7 @@ class Destination(Struct, frozen=True, kw_only=True):
     paused: bool = False
     paused_reason: str | None = None
     secrets: tuple[SigningSecret, ...] = ()
+    failing_since: int | None = None
     created_at: int
     version: int = 0
 

@@ -20,7 +20,12 @@ LOOK = 4
 LEAST_LOOK = 64
 ROUNDS = 4
 """How often one claim looks again when all it saw were followers; the next claim goes on from there."""
+LONGEST_GAP_MS = 2 * 24 * 60 * 60 * 1000
+"""Failures of a destination that lie further apart are not one long failure: longer than any wait of the schedule."""
 _sql = load("queue")
+
+Tried = tuple[Result, int]
+"""What became of a try, and the destination's number."""
 
 
 class Planned(Struct, frozen=True, gc=False):
@@ -136,19 +141,24 @@ class Queue:
 
     # --- settle ----------------------------------------------------------------------------------------------------
 
-    def settle(self, tx: Tx, settlements: Sequence[Settlement]) -> list[None]:
-        """Write down how tries went. What was claimed by somebody else since is left alone: its fence is higher."""
+    def settle(self, tx: Tx, settlements: Sequence[Settlement]) -> list[int | None]:
+        """Write down how tries went; answer since when the destination of each settlement takes nothing, if so.
+
+        What was claimed by somebody else since is left alone: its fence is higher.
+        """
         now = max(settlement.now for settlement in settlements)
         results = [result for settlement in settlements for result in settlement.results]
-        done: list[Result] = []
+        done: list[Tried] = []
         for (outcome, attempt), group in groupby(sorted(results, key=_fence), key=_fence):
             done += _settle(tx, outcome, attempt, list(group), now)
         tx.run(_sql.tick, now=now)
         tx.many(
             _sql.insert_attempts,
-            [(r.delivery, r.attempt, r.started_at, r.duration_ms, r.status, r.error) for r in done],
+            [(r.delivery, r.attempt, r.started_at, r.duration_ms, r.status, r.error) for r, _ in done],
         )
-        return [None] * len(settlements)
+        failing = _judge(tx, done, now)
+        of = {r.delivery: failing.get(destination) for r, destination in done}
+        return [next((of[r.delivery] for r in each.results if r.delivery in of), None) for each in settlements]
 
     # --- again -----------------------------------------------------------------------------------------------------
 
@@ -207,32 +217,42 @@ def _fence(result: Result) -> tuple[str, int]:
     return result.outcome, result.attempt
 
 
-def _settle(tx: Tx, outcome: str, attempt: int, results: list[Result], now: int) -> list[Result]:
+def _judge(tx: Tx, done: Sequence[Tried], now: int) -> dict[int, int]:
+    """Note which destinations took something, and which took nothing; answer since when those fail."""
+    took = {destination for result, destination in done if result.outcome == "delivered"}
+    for destination in took:
+        tx.run(_sql.takes, number=destination)
+    failed = {destination for _, destination in done} - took
+    before = now - LONGEST_GAP_MS
+    return {number: tx.run(_sql.fails, number=number, now=now, before=before)[0][0] for number in failed}
+
+
+def _settle(tx: Tx, outcome: str, attempt: int, results: list[Result], now: int) -> list[Tried]:
     """Write one outcome of deliveries in the same attempt; answer those whose fence held, as far as they were tries."""
     if outcome == "released":
         tx.run(_sql.release, now=now, numbers=[r.delivery for r in results], attempt=attempt)
         return []
     if outcome == "retry":
-        return [r for r in results if _postpone(tx, r, now)]
+        return [(r, row[0]) for r in results for row in _postpone(tx, r, now)]
     if outcome == "skipped":
         _finish(tx, outcome, attempt, results, now)
         return []
     return _finish(tx, outcome, attempt, results, now)
 
 
-def _postpone(tx: Tx, r: Result, now: int) -> bool:
+def _postpone(tx: Tx, r: Result, now: int) -> Sequence[Row]:
     due = now + round(r.wait * 1000)
-    return bool(tx.run(_sql.postpone, due=due, now=now, number=r.delivery, attempt=r.attempt))
+    return tx.run(_sql.postpone, due=due, now=now, number=r.delivery, attempt=r.attempt)
 
 
-def _finish(tx: Tx, status: str, attempt: int, results: list[Result], now: int) -> list[Result]:
+def _finish(tx: Tx, status: str, attempt: int, results: list[Result], now: int) -> list[Tried]:
     rows = tx.run(_sql.finish, status=status, now=now, numbers=[r.delivery for r in results], attempt=attempt)
     if not rows:
         return []
-    finished = {number for number, _ in rows}
+    finished: dict[int, int] = dict(rows)
     tx.run(_sql.advance, now=now, numbers=list(finished))
-    _move(tx, ((destination, "pending") for _, destination in rows), status)
-    return [r for r in results if r.delivery in finished]
+    _move(tx, ((destination, "pending") for destination in finished.values()), status)
+    return [(r, finished[r.delivery]) for r in results if r.delivery in finished]
 
 
 def skip_events(tx: Tx, events: Sequence[int], now: int) -> int:

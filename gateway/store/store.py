@@ -258,10 +258,14 @@ class Store:
         """Take up to `limit` due heads for `lease` seconds. None does not mean that nothing is due: see `due`."""
         return await self._engine.write(self._queue.claim, Claim(destination, limit, round(lease * 1000), self.now()))
 
-    async def settle(self, results: Sequence[Result]) -> None:
-        """Write down how tries went; a result whose lease somebody else took over changes nothing."""
-        if results:
-            await self._engine.write(self._queue.settle, Settlement(results, self.now()))
+    async def settle(self, results: Sequence[Result]) -> int | None:
+        """Write down how tries of one destination went; a result whose lease somebody else took over changes nothing.
+
+        Answers since when the destination takes nothing; None when it took something now, or when this says nothing.
+        """
+        if not results:
+            return None
+        return await self._engine.write(self._queue.settle, Settlement(results, self.now()))
 
     async def retry(
         self,

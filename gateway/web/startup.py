@@ -12,9 +12,12 @@ from gateway.config import Settings
 from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
 from gateway.loops import Loops, Watchdog, tick
+from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
+from gateway.pipeline.retry import DAY
 from gateway.registration.registrar import Registrar
+from gateway.registration.watch import Watch
 from gateway.registry import load_providers
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
@@ -55,23 +58,37 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         await inboxes.refresh()
         registrar = Registrar(store, egress, providers, inboxes)
         services = Services(settings, store, egress, providers, registrar, inboxes, public_url, loops=loops)
-        dispatcher = Dispatcher(
-            store,
-            egress,
-            schedule=settings.retry_schedule,
-            timeout=settings.delivery_timeout,
-            public_url=public_url,
-            loops=loops,
-        )
+        dispatcher = Dispatcher(store, egress, _terms(settings, public_url), loops)
         stack.push_async_callback(loops.stop)
         loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
         loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
         loops.start("dispatcher", dispatcher.run)
         loops.start("removals", registrar.run_removals)
+        loops.start("watch", _watch(settings, services).run)
+        loops.start("upkeep", services.upkeep.run)
         stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
         watchdog.start()
         stack.callback(watchdog.hurry, LONGEST_STOP)
         yield services
+
+
+def _terms(settings: Settings, public_url: str) -> Terms:
+    return Terms(
+        schedule=settings.retry_schedule,
+        timeout=settings.delivery_timeout,
+        pause_after=settings.pause_after_days * DAY or None,
+        public_url=public_url,
+    )
+
+
+def _watch(settings: Settings, services: Services) -> Watch:
+    return Watch(
+        services.registrar,
+        services.store.rhythms.of,
+        services.inboxes.heard,
+        interval=settings.watch_interval,
+        silent_after=settings.silent_after,
+    )
 
 
 async def _feel(store: Store, beat: Callable[[], None]) -> None:

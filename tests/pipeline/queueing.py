@@ -10,6 +10,7 @@ import msgspec
 
 from gateway import sealing
 from gateway.egress import Egress
+from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.store.model import (
     Delivery,
@@ -32,7 +33,7 @@ async def dispatching(
     store: Any, egress: Egress, *, schedule: Sequence[float] = SOON, within: float = 10.0
 ) -> AsyncIterator[Dispatcher]:
     """Run a dispatcher; stop it and see it end."""
-    dispatcher = Dispatcher(store, egress, schedule=schedule, timeout=within)
+    dispatcher = Dispatcher(store, egress, Terms(schedule=schedule, timeout=within))
     running = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher

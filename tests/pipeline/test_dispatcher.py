@@ -10,6 +10,7 @@ import pytest
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.egress import Egress
+from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.store.model import Claimed, Result
 from gateway.store.store import Store
@@ -124,7 +125,7 @@ async def test_stopping_waits_for_what_is_in_flight_and_settles_it(store: Store,
         await subscribe(store, sink.url)
         for number in range(10):
             await emit(store, number, f"k{number}")
-        dispatcher = Dispatcher(store, egress, schedule=SOON, timeout=10)
+        dispatcher = Dispatcher(store, egress, Terms(schedule=SOON, timeout=10))
         running = asyncio.create_task(dispatcher.run())
         await gate.keeps(4)
         stopping = asyncio.create_task(dispatcher.stop(10))
@@ -141,7 +142,7 @@ async def test_what_is_in_flight_beyond_the_grace_is_due_again_at_once(store: St
     async with listening(hangs) as sink:
         await subscribe(store, sink.url)
         await emit(store, 1)
-        dispatcher = Dispatcher(store, egress, schedule=(3600,), timeout=3600)
+        dispatcher = Dispatcher(store, egress, Terms(schedule=(3600,), timeout=3600))
         running = asyncio.create_task(dispatcher.run())
         await sink.until(lambda s: len(s.seen) == 1)
         await dispatcher.stop(0)
@@ -167,7 +168,7 @@ async def test_what_was_claimed_and_not_sent_is_given_back_without_an_attempt(st
     async with listening() as sink:
         await subscribe(store, sink.url)
         await emit(store, 1)
-        dispatcher = Dispatcher(Behind(store, claim=claim), egress, schedule=SOON, timeout=10)
+        dispatcher = Dispatcher(Behind(store, claim=claim), egress, Terms(schedule=SOON, timeout=10))
         running = asyncio.create_task(dispatcher.run())
         await claiming.wait()
         stopping = asyncio.create_task(dispatcher.stop(10))
@@ -190,7 +191,7 @@ async def test_stopping_ends_although_the_store_does_not_answer(
     async with listening() as sink:
         await subscribe(store, sink.url)
         await emit(store, 1)
-        dispatcher = Dispatcher(Behind(store, settle=settle), egress, schedule=SOON, timeout=10)
+        dispatcher = Dispatcher(Behind(store, settle=settle), egress, Terms(schedule=SOON, timeout=10))
         running = asyncio.create_task(dispatcher.run())
         await sink.until(lambda s: len(s.seen) == 1)
         async with asyncio.timeout(10):
@@ -202,7 +203,7 @@ async def test_a_dispatcher_that_is_cancelled_leaves_nothing_running(store: Stor
     async with listening(hangs) as sink:
         await subscribe(store, sink.url)
         await emit(store, 1)
-        running = asyncio.create_task(Dispatcher(store, egress, schedule=SOON, timeout=3600).run())
+        running = asyncio.create_task(Dispatcher(store, egress, Terms(schedule=SOON, timeout=3600)).run())
         await sink.until(lambda s: len(s.seen) == 1)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -38,7 +38,7 @@ RETURNING version
 DELETE FROM connections WHERE id = :id RETURNING id
 
 -- name: destinations
-SELECT number, id, version, paused, sealed FROM destinations WHERE removed_at IS NULL ORDER BY number
+SELECT number, id, version, paused, failing_since, sealed FROM destinations WHERE removed_at IS NULL ORDER BY number
 
 -- name: add_destination
 INSERT INTO destinations (number, id, version, paused, sealed)
@@ -47,7 +47,9 @@ ON CONFLICT (id) DO NOTHING
 RETURNING number, version
 
 -- name: change_destination
-UPDATE destinations SET version = version + 1, paused = :paused, sealed = :sealed
+-- What failed before was about the destination as it was.
+UPDATE destinations
+   SET version = version + 1, paused = :paused, failing_since = NULL, failed_at = NULL, sealed = :sealed
  WHERE id = :id AND version = :version AND removed_at IS NULL
 RETURNING number, version
 

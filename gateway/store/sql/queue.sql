@@ -57,7 +57,7 @@ RETURNING number, destination
 UPDATE deliveries
    SET due = CASE WHEN EXISTS (SELECT 1 FROM bodies WHERE event = deliveries.event) THEN :due ELSE :now END
  WHERE number = :number AND attempt = :attempt AND status = 'pending'
-RETURNING number
+RETURNING destination
 
 -- name: release
 UPDATE deliveries SET due = :now, attempt = attempt - 1
@@ -72,6 +72,17 @@ UPDATE deliveries SET due = :now
                 ORDER BY n.position LIMIT 1)
          FROM deliveries f
         WHERE f.number IN (:numbers*) AND f.key_hash IS NOT NULL)
+
+-- name: takes
+UPDATE destinations SET failing_since = NULL, failed_at = NULL WHERE number = :number AND failing_since IS NOT NULL
+
+-- name: fails
+-- Failures that lie far apart, with nothing between them, are not one long failure.
+UPDATE destinations
+   SET failing_since = CASE WHEN failing_since IS NULL OR failed_at < :before THEN :now ELSE failing_since END,
+       failed_at = :now
+ WHERE number = :number
+RETURNING failing_since
 
 -- name: insert_attempts
 -- Told twice is written once: whoever saw a commit fail tells again, although it may have held.

@@ -101,6 +101,25 @@ async def test_pausing_and_resuming(gateway: Gateway) -> None:
     assert (resumed["paused"], resumed["paused_reason"]) == (False, None)
 
 
+@pytest.mark.parametrize("verb", ["pause", "resume", "rotate-secret", "test"])
+@pytest.mark.parametrize(
+    ("body", "field"), [(b'{"until": 5}', "until"), (b"[]", ""), (b'"x"', ""), (b"{", ""), (b"null", "")]
+)
+async def test_a_verb_takes_no_fields_and_says_so(gateway: Gateway, verb: str, body: bytes, field: str) -> None:
+    made = await add(gateway)
+    answer = await gateway.http.post(f"/v1/destinations/{made['id']}/{verb}", content=body)
+    assert answer.status_code == 400, answer.text
+    assert answer.json()["errors"][0]["field"] == field
+    assert (await gateway.get(f"/v1/destinations/{made['id']}"))["paused"] is False
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"{}", b" {} "])
+async def test_a_verb_can_be_said_with_an_empty_body(gateway: Gateway, body: bytes) -> None:
+    made = await add(gateway)
+    answer = await gateway.http.post(f"/v1/destinations/{made['id']}/pause", content=body)
+    assert answer.json()["paused"] is True
+
+
 async def test_deleting(gateway: Gateway) -> None:
     made = await add(gateway)
     path = f"/v1/destinations/{made['id']}"
