@@ -7,13 +7,16 @@ import rich_click as click
 
 from gateway import __version__
 from gateway.cli import show
+from gateway.cli.backup import backup
 from gateway.cli.connect import connect, providers, url
 from gateway.cli.connections import connections
 from gateway.cli.demo import demo
 from gateway.cli.destinations import destinations
+from gateway.cli.events import events
 from gateway.cli.keys import keys
+from gateway.cli.privacy import audit, erase, rotate_encryption
 from gateway.cli.reach import Wishes, common, config_option
-from gateway.cli.traffic import deliveries, events, quarantine
+from gateway.cli.traffic import deliveries, quarantine
 from gateway.contract.errors import GatewayError
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2
@@ -43,7 +46,9 @@ def serve(wishes: Wishes) -> int:
     return run(settings)
 
 
-for command in (demo, url, providers, connect, connections, destinations, events, deliveries, quarantine, keys):
+TRAFFIC = (events, deliveries, quarantine)
+CARE = (backup, erase, rotate_encryption, audit)
+for command in (demo, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE):
     cli.add_command(command)
 
 

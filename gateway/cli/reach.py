@@ -20,7 +20,7 @@ from gateway.cli.source import SOURCES, Sources
 from gateway.cli.table import Column
 from gateway.contract.errors import ConfigurationError, GatewayError
 
-F = TypeVar("F", bound=Callable[..., Any])
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 URL_FILE = "gateway.url"
 ADMIN_KEY_FILE = "admin.key"
@@ -29,6 +29,10 @@ CONFIG = "GATEWAY_CONFIG"
 
 class Failed(GatewayError):
     """Say in one line what was refused or went wrong, and what to do next."""
+
+
+class Unreachable(Failed):
+    """Say that nobody answered, or that the gateway is starting or stopping: it may be there in a moment."""
 
 
 class Gateway:
@@ -42,6 +46,14 @@ class Gateway:
         """Ask for something; query values of None are left out. `holds`: a name that the answer must have."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return self._holding(holds, *self._call("GET", path, query=given))
+
+    def raw(self, path: str, query: Mapping[str, Any]) -> bytes:
+        """Ask for bytes that are nothing to us."""
+        answer = self._send("GET", path, query={name: value for name, value in query.items() if value is not None})
+        if not answer.is_success:
+            raise self._refusal(answer.status_code, _decoded(answer.content), path, {})
+        content: bytes = answer.content
+        return content
 
     def page(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
         """Ask for one page of a list."""
@@ -61,19 +73,28 @@ class Gateway:
     def _call(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
     ) -> tuple[int, Any]:
-        from gateway.egress import ClientError  # noqa: PLC0415 -- loads the HTTP client: not for --help
-
-        try:
-            answer = self._client.request(method, path, params=query, json=body)
-        except ClientError as error:
-            raise Failed(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
+        answer = self._send(method, path, query=query, body=body)
         value = _decoded(answer.content)
         if answer.is_success and isinstance(value, dict):
             return answer.status_code, value
-        if answer.is_success or not isinstance(value, dict) or "title" not in value:
-            raise self._no_gateway(answer.status_code)
-        words = _without_secrets(str(value.get("detail") or value["title"]), body or {})
-        raise Failed(words.rstrip(".") + _advice(answer.status_code, path))
+        raise self._refusal(answer.status_code, value, path, body or {})
+
+    def _send(
+        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+    ) -> Any:
+        from gateway.egress import ClientError  # noqa: PLC0415 -- loads the HTTP client: not for --help
+
+        try:
+            return self._client.request(method, path, params=query, json=body)
+        except ClientError as error:
+            raise Unreachable(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
+
+    def _refusal(self, status: int, value: Any, path: str, sent: Mapping[str, Any]) -> Failed:
+        if status < HTTPStatus.BAD_REQUEST or not isinstance(value, dict) or "title" not in value:
+            return self._no_gateway(status)
+        words = _without_secrets(str(value.get("detail") or value["title"]), sent)
+        kind = Unreachable if status == HTTPStatus.SERVICE_UNAVAILABLE else Failed
+        return kind(words.rstrip(".") + _advice(status, path))
 
     def _holding(self, name: str | None, status: int, value: Any) -> Any:
         if name is not None and name not in value:
@@ -168,14 +189,21 @@ class Wishes:
         empty: str,
         query: Mapping[str, Any],
         prepare: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+        *,
+        of_full: str | None = None,
     ) -> None:
-        """Print one page of a list. For people: `empty` when there is nothing, each item `prepare`d for its row."""
+        """Print one page of a list. For people: `empty` when there is nothing, each item `prepare`d for its row.
+
+        `of_full`: what to say of a full page, in the place of the cursor to go on with.
+        """
+        hint = None
         with self.gateway() as gateway:
             page = gateway.page(path, query)
-            cursor = None if self.as_json else _more(gateway, path, query, page)
+            if not self.as_json:
+                hint = of_full if of_full and _full(query, page) else _more(gateway, path, query, page)
         self.answer(page, lambda page: _print_page(page, columns, empty, prepare))
-        if cursor is not None:
-            print(f"more: --after {show.clean(cursor)}", file=sys.stderr)  # noqa: T201 -- beside the output
+        if hint:
+            print(hint, file=sys.stderr)  # noqa: T201 -- beside the output
 
     def one(self, path: str, view: Callable[[Any], None] = show.print_details) -> None:
         """Print one thing."""
@@ -198,12 +226,17 @@ def _print_page(
         show.say(empty)
 
 
-def _more(gateway: Gateway, path: str, query: Mapping[str, Any], page: Any) -> object:
-    """Name the cursor that leads to more; None at the end, where the log has a cursor all the same."""
+def _more(gateway: Gateway, path: str, query: Mapping[str, Any], page: Any) -> str | None:
+    """Say which cursor leads to more; None at the end, where the log has a cursor all the same."""
     cursor = page.get("next")
-    if cursor is None or len(page["items"]) < int(query.get("limit") or 50):
+    if cursor is None or not _full(query, page):
         return None
-    return cursor if gateway.page(path, {**query, "after": cursor, "limit": 1})["items"] else None
+    more = gateway.page(path, {**query, "after": cursor, "limit": 1})["items"]
+    return f"more: --after {show.clean(cursor)}" if more else None
+
+
+def _full(query: Mapping[str, Any], page: Any) -> bool:
+    return len(page["items"]) >= int(query.get("limit") or 50)
 
 
 def _running(data_dir: Path) -> str:
@@ -271,14 +304,14 @@ _key_option = click.option(
 )
 
 
-def common(command: F) -> F:
+def common(command: Command) -> Command:
     """Give a command or group the options that stand before or after any subcommand."""
     for option in (config_option, _key_option, _url_option, json_option):
         command = option(command)
     return command
 
 
-def paging(command: F) -> F:
+def paging(command: Command) -> Command:
     """Give a command that lists something the options that lead to the next page."""
     for option in (
         click.option("--limit", type=click.IntRange(1, 500), metavar="N", help="How many: 50, at most 500."),

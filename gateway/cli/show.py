@@ -90,8 +90,16 @@ def say(text: str = "") -> None:
 
 def print_json(value: object) -> None:
     """Print what the API answered; characters that steer a terminal are written as JSON escapes."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    print(_STEERING_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text))  # noqa: T201 -- it is the output
+    print(_inert(json.dumps(value, indent=2, ensure_ascii=False)))  # noqa: T201 -- it is the output
+
+
+def print_json_line(value: object) -> None:
+    """Print a value as one line of JSON, for programs that read line by line."""
+    print(_inert(json.dumps(value, ensure_ascii=False)))  # noqa: T201 -- it is the output
+
+
+def _inert(text: str) -> str:
+    return _STEERING_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def print_table(columns: Sequence[Column], items: Sequence[Mapping[str, Any]]) -> None:

@@ -1,19 +1,14 @@
-"""What came in, what became of it, and what could not be understood."""
+"""What is on its way to consumers, and what could not be understood."""
 
 from typing import Any
 
 import rich_click as click
 
 from gateway.cli import show
+from gateway.cli.events import raw_options, show_one
 from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
 from gateway.cli.table import Column
 
-EVENTS = (
-    Column("ID", "id", fold="never"),
-    Column("TYPE", "type", fold="late"),
-    Column("PROVIDER", "origin.provider"),
-    Column("WHEN", "timestamp"),
-)
 DELIVERIES = (
     Column("ID", "id", fold="never"),
     Column("EVENT TYPE", "event_type", fold="late"),
@@ -29,54 +24,6 @@ QUARANTINE = (
     Column("RECEIVED", "received_at"),
     Column("REASON", "reason"),
 )
-
-# --- events --------------------------------------------------------------------------------------------------------
-
-
-@click.group("events", cls=ListGroup)
-@common
-def events() -> None:
-    """List, show and replay canonical events."""
-
-
-@events.command("list")
-@click.option("--types", multiple=True, metavar="T", help="Event types, such as booking.cancelled, booking.* or *.")
-@click.option("--provider", metavar="NAME", help="Events of one provider.")
-@click.option("--connection", metavar="ID", help="Events of one connection.")
-@click.option("--booking", metavar="KEY", help="Events of one booking, by its key.")
-@paging
-@common
-@click.pass_obj
-def list_events(wishes: Wishes, /, types: tuple[str, ...], **query: Any) -> None:
-    """List the log, oldest first."""
-    empty = (
-        "No event here. Providers call the URL that `gateway url` shows;\n`gateway connections` says who has called."
-    )
-    wishes.listing("/v1/events", EVENTS, empty, {**query, "types": ",".join(types) or None})
-
-
-@events.command("show")
-@click.argument("event", metavar="ID")
-@common
-@click.pass_obj
-def show_event(wishes: Wishes, event: str) -> None:
-    """Show one event."""
-    wishes.one(f"/v1/events/{segment(event)}")
-
-
-@events.command("replay")
-@click.argument("event", metavar="ID")
-@common
-@click.pass_obj
-def replay_event(wishes: Wishes, event: str) -> None:
-    """Deliver an event again, to every destination that it matches: same id, same bytes."""
-    with wishes.gateway() as gateway:
-        answer = gateway.post(f"/v1/events/{segment(event)}/replay", {}, holds="deliveries")
-    name = show.clean(event)
-    nobody = f"No destination takes {name}: nothing is delivered.\n`gateway destinations` shows what each one takes."
-    done = f"Replayed {name}.\n`gateway deliveries --event {name}` shows it."
-    wishes.answer(answer, lambda answer: show.say(done if answer["deliveries"] else nobody))
-
 
 # --- deliveries ----------------------------------------------------------------------------------------------------
 
@@ -153,11 +100,12 @@ def list_quarantine(wishes: Wishes, /, **query: Any) -> None:
 
 @quarantine.command("show")
 @click.argument("receipt", metavar="ID")
+@raw_options
 @common
 @click.pass_obj
-def show_quarantined(wishes: Wishes, receipt: str) -> None:
-    """Show one receipt and why it was not understood."""
-    wishes.one(f"/v1/quarantine/{segment(receipt)}")
+def show_quarantined(wishes: Wishes, receipt: str, raw: bool, exact: bool) -> None:
+    """Show one receipt and why it was not understood, or with --raw the bytes that came."""
+    show_one(wishes, f"/v1/quarantine/{segment(receipt)}", raw, exact)
 
 
 @quarantine.command("retry")

@@ -224,18 +224,18 @@ def test_filters_and_pages_reach_the_api(cli: Cli, standin: StandIn) -> None:
 
 def test_the_last_page_is_the_end_also_when_it_is_full(cli: Cli, standin: StandIn) -> None:
     def answer(query: dict[str, list[str]]) -> Any:
-        return {"items": [] if query.get("after") else [EVENT, EVENT], "next": "2"}
+        return {"items": [EVENT, EVENT] if query["after"] == ["0"] else [], "next": "2"}
 
     standin.answer("GET", "/v1/events", answer)
-    ended = cli("events", "--limit", "2")
+    ended = cli("events", "--limit", "2", "--after", "0")
     assert (ended.status, ended.err) == (0, "")
 
 
 def test_a_full_page_says_how_to_go_on(cli: Cli, standin: StandIn) -> None:
-    standin.page("/v1/events", EVENT, EVENT, next_="c2")
-    assert cli("events", "--limit", "2").err == "more: --after c2\n"
-    assert cli("events", "--limit", "3").err == ""
-    assert cli("events", "--limit", "2", "--json").err == ""
+    standin.page("/v1/deliveries", DELIVERY, DELIVERY, next_="c2")
+    assert cli("deliveries", "--limit", "2").err == "more: --after c2\n"
+    assert cli("deliveries", "--limit", "3").err == ""
+    assert cli("deliveries", "--limit", "2", "--json").err == ""
 
 
 @pytest.mark.parametrize("group", ["connections", "destinations", "events", "deliveries", "quarantine", "keys"])
