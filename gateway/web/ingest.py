@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
@@ -12,8 +13,8 @@ import structlog
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.contract.provider import Inbound
-from gateway.pipeline.normalize import Arrived, rows
-from gateway.pipeline.receive import Inbox, Refused, receive
+from gateway.pipeline.normalize import LARGE, Arrived, as_made, rows
+from gateway.pipeline.receive import Call, Inbox, Refused, receive
 from gateway.store.model import Accepted
 from gateway.web.problems import DETAILS, failed_at
 from gateway.web.services import Services
@@ -36,12 +37,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
+Answering = Callable[[Answer], None]
+
+
 class Ingest:
     """What becomes of a call: decided by its head, and again when its body is whole."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self.max_body = services.settings.max_body
+        self._reader = ThreadPoolExecutor(1, "large-calls")
         self.too_large = problem(413, "Content Too Large", f"A body has at most {self.max_body} bytes.")
 
     def admit(self, method: bytes, path: bytes, headers: Headers) -> Inbox | Answer:
@@ -59,7 +64,7 @@ class Ingest:
                 return self.too_large
         return inbox
 
-    def take(self, inbox: Inbox, headers: Headers, body: bytes, answer: Callable[[Answer], None]) -> None:
+    def take(self, inbox: Inbox, headers: Headers, body: bytes, answer: Answering) -> None:
         """Keep one call; `answer` is told once it is on disk, or refused. Raises nothing."""
         try:
             named = tuple([(name.decode("latin-1"), value) for name, value in headers])
@@ -67,22 +72,40 @@ class Ingest:
         except Exception as error:  # noqa: BLE001 -- a mistake of ours is a 500, and its text may hold anything
             answer(_failed(error))
 
-    def _take(self, inbound: Inbound, inbox: Inbox, answer: Callable[[Answer], None]) -> None:
+    def _take(self, inbound: Inbound, inbox: Inbox, answer: Answering) -> None:
         if self._services.not_ready:
             answer(_unavailable(5))
             return
-        call = receive(inbound, inbox)
+        if len(inbound.body) > LARGE:
+            received = asyncio.get_running_loop().run_in_executor(self._reader, receive, inbound, inbox)
+            received.add_done_callback(partial(self._received, inbox, answer))
+        else:
+            self._decide(receive(inbound, inbox), inbox, answer)
+
+    def _received(self, inbox: Inbox, answer: Answering, received: "asyncio.Future[Call]") -> None:
+        try:
+            self._decide(received.result(), inbox, answer)
+        except Exception as error:  # noqa: BLE001 -- as above
+            answer(_failed(error))
+
+    def _decide(self, call: Call, inbox: Inbox, answer: Answering) -> None:
         if isinstance(call, Refused):
             self._services.refusals.add(call.connections)
             answer(_UNPROVEN)
             return
         self._store(Arrived(call, inbox), answer)
 
-    def _store(self, arrived: Arrived, answer: Callable[[Answer], None]) -> None:
-        stored = asyncio.ensure_future(self._services.store.take(rows, arrived))
+    def _store(self, arrived: Arrived, answer: Answering) -> None:
+        taking = self._take_apart(arrived) if arrived.size > LARGE else self._services.store.take(rows, arrived)
+        stored = asyncio.ensure_future(taking)
         stored.add_done_callback(partial(self._stored, arrived, answer))
 
-    def _stored(self, arrived: Arrived, answer: Callable[[Answer], None], stored: "asyncio.Future[Accepted]") -> None:
+    async def _take_apart(self, arrived: Arrived) -> Accepted:
+        """Keep a large call: read on a thread of its own, so that nobody's commit and no other caller waits for it."""
+        (made,) = await asyncio.get_running_loop().run_in_executor(self._reader, rows, [arrived])
+        return await self._services.store.take(as_made, made)
+
+    def _stored(self, arrived: Arrived, answer: Answering, stored: "asyncio.Future[Accepted]") -> None:
         try:
             accepted = stored.result()
             if accepted.status == "conflict":

@@ -1,8 +1,8 @@
 """Requests that are framed wrongly, and odd ones that are framed well: name, bytes, and the answer that is due.
 
 In each request stand `{path}`, the path of a URL that takes signed calls, and `{body}`, a call of `{length}` bytes
-whose signature (`{proof}`) is among the fields. After each request another good one follows in the same breath: where the
-answer is a refusal it must not be heard, or a proxy in front could be made to smuggle it.
+whose signature (`{proof}`) is among the fields. After each request another good one follows in the same breath: where
+the answer is a refusal it must not be heard, or a proxy in front could be made to smuggle it.
 """
 
 from collections.abc import Mapping
