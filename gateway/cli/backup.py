@@ -18,7 +18,7 @@ def backup(wishes: Wishes, file: Path) -> None:
 
     FILE must not exist. It holds everything but the keys that it is sealed with: keep those too, in another place.
 
-    To go back to it, stop the gateway, put FILE in the place of gateway.db and start: connections then ask for a repair.
+    To go back to it, stop the gateway, put FILE in the place of gateway.db and start: its connections want a repair.
     """
     from gateway.store.engines.sqlite_backup import backup as copy  # noqa: PLC0415 -- loads the store: not for --help
 

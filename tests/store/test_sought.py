@@ -1,0 +1,103 @@
+"""A person is found however somebody else wrote the address down, and nobody else is."""
+
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.store.sought import Address, BookingId, is_address, spellings
+
+ADDRESS = "Grace.O'Hara+news@Example.com"
+
+
+def as_json(text: str) -> bytes:
+    return json.dumps({"a": [{"email": text}]}).encode()
+
+
+def all_escaped(text: str) -> bytes:
+    return ('{"email": "' + "".join(f"\\u{ord(each):04X}" for each in text) + '"}').encode()
+
+
+def in_a_link(text: str) -> bytes:
+    return json.dumps({"manage": f"https://x.example/?next={quote_plus('/b?email=' + quote(text, safe=''))}"}).encode()
+
+
+SPELLINGS: list[Callable[[str], bytes]] = [
+    as_json,
+    all_escaped,
+    in_a_link,
+    lambda text: f"Dear <b>{text.upper()}</b>,".encode(),
+    lambda text: f"mail={quote_plus(text)}&x=1".encode(),
+    lambda text: html.escape(f'<a href="mailto:{text}">').replace("@", "&#64;").encode(),
+    lambda text: text.encode("utf-16"),
+    lambda text: text.encode("utf-16-be"),
+    lambda text: msgspec.msgpack.encode(((("reply-to", text.encode()),), b"\xff\xfe")),
+]
+
+
+@pytest.mark.parametrize("spell", SPELLINGS)
+def test_an_address_is_found_in_every_spelling(spell: Callable[[str], bytes]) -> None:
+    assert Address(f" {ADDRESS.lower()} ").within(spell(ADDRESS))
+    assert not Address("hopper@example.com").within(spell(ADDRESS))
+
+
+@pytest.mark.parametrize(
+    "other", ["joann@x.org", "ann@x.org.uk", "ann@x.organ", "b.ann@x.org", "ann@x.org-y.de", "a+ann@x.org"]
+)
+def test_an_address_is_not_found_in_a_longer_one(other: str) -> None:
+    assert not Address("ann@x.org").within(as_json(other))
+    assert Address("ann@x.org").within(as_json(f"{other}, ann@x.org."))
+
+
+def test_composed_and_decomposed_letters_are_the_same() -> None:
+    composed = "j\u00fcrgen@example.com"
+    assert Address(composed).within("ju\u0308rgen@example.com".encode())
+    assert Address("ju\u0308rgen@example.com").within(composed.upper().encode())
+
+
+@given(st.emails())
+def test_every_address_is_found_in_json_and_in_a_form(address: str) -> None:
+    for spell in (as_json, all_escaped, lambda text: b"e=" + quote_plus(text).encode()):
+        assert Address(address).within(spell(address))
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_can_be_read(content: bytes) -> None:
+    assert all(isinstance(text, str) for text in spellings(content))
+    assert not Address("nobody@nowhere.example").within(content)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "bk-1"}',
+        b'{"data":{"uuid":"BK-1","x":2}}',
+        b'{"appointmentId" : "bk-1"}',
+        b"a=1&booking_id=bk-1&b=2",
+        b"booking[id]=bk-1",
+    ],
+)
+def test_a_booking_is_found_by_what_is_called_its_id(body: bytes) -> None:
+    assert BookingId("bk-1").within(body)
+
+
+@pytest.mark.parametrize("body", [b'{"id": "bk-11"}', b'{"title": "bk-1"}', b'{"id": "a", "n": "bk-1"}', b"bk-1"])
+def test_a_booking_is_not_found_by_other_words(body: bytes) -> None:
+    assert not BookingId("bk-1").within(body)
+
+
+def test_a_number_is_an_id_too() -> None:
+    assert BookingId("42").within(b'{"id": 42, "x": 1}')
+    assert not BookingId("42").within(b'{"id": 421, "count": 42}')
+
+
+@pytest.mark.parametrize("text", ["a@b", "x.y+z@sub.example.org", "j\u00fcrgen@example.com"])
+def test_addresses_are_told_from_other_text(text: str) -> None:
+    assert is_address(text)
+    for other in ("", "@", "a@", "@b", "a b@c.de", "a@b@c", "a" * 400 + "@b.de", "<a@b.de>"):
+        assert not is_address(other)
