@@ -9,7 +9,17 @@ from litestar.exceptions import HTTPException
 from gateway.contract.errors import StoreUnavailable
 from gateway.web import problems
 from gateway.web.api.reading import MAX_BODY, Asker
-from gateway.web.dashboard import door, events, overview, static
+from gateway.web.dashboard import (
+    connections,
+    deliveries,
+    destinations,
+    door,
+    events,
+    keys,
+    overview,
+    quarantine,
+    static,
+)
 from gateway.web.dashboard.calls import REFUSALS, why
 from gateway.web.dashboard.pages import html
 from gateway.web.problems import DETAILS, Refusal
@@ -17,10 +27,10 @@ from gateway.web.problems import DETAILS, Refusal
 
 def dashboard_router() -> Router:
     """Make the pages; all but the door need a session, and whatever changes something a form of ours."""
-    areas = (overview, events)
+    areas = (overview, events, deliveries, quarantine, connections, destinations, keys)
     inside = Router(
         "/",
-        route_handlers=[handler for area in areas for handler in area.HANDLERS],
+        route_handlers=[door.sign_out, *(handler for area in areas for handler in area.HANDLERS)],
         guards=[door.signed_in],
     )
     return Router(

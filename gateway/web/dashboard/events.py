@@ -114,7 +114,7 @@ async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[byt
     if event.gone:
         sent = await _sent(services, event)
         return await page(
-            request, "event_gone.html", status=410, event=event, sent=sent, names=await Names.read(services)
+            request, "event_gone.html", code=410, event=event, sent=sent, names=await Names.read(services)
         )
     if reveal:
         await services.store.audit.add(request.auth.id, "show_personal_data", event.id)

@@ -30,18 +30,8 @@ HEADERS: Final[Mapping[str, str]] = {
 }
 """On every page: whatever somebody smuggled into one could neither run nor leave."""
 
-_environment = Environment(
-    loader=FileSystemLoader(Path(__file__).parent / "templates"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.filters.update(words.FILTERS)
-_environment.globals.update(version=__version__, static=static.address, query=lambda **said: _query(said))
 
-
-async def page(request: Asker, template: str, *, status: int = 200, **shown: Any) -> Response[bytes]:
+async def page(request: Asker, template: str, *, code: int = 200, **shown: Any) -> Response[bytes]:
     """Show a page to whoever is signed in."""
     services, session = wired(request), session_of(request)
     counts = await services.store.counts()
@@ -52,7 +42,7 @@ async def page(request: Asker, template: str, *, status: int = 200, **shown: Any
         "notices": session.told() if request.headers.get("hx-request") is None else [],
         "badges": {"/deliveries": dead, "/quarantine": counts.quarantined},
     }
-    return html(template, {**frame, **shown}, status=status)
+    return html(template, {**frame, **shown}, status=code)
 
 
 def html(
@@ -64,7 +54,11 @@ def html(
 ) -> Response[bytes]:
     """Render a template with the time as it is."""
     now = datetime.now(UTC)
-    times = {"when": lambda value: words.when(value, now), "ago": lambda value: words.ago(value, now)}
+    times = {
+        "when": lambda value: words.when(value, now),
+        "ago": lambda value: words.ago(value, now),
+        "now_ms": int(now.timestamp() * 1000),
+    }
     text = _environment.get_template(template).render({**times, **(shown or {})})
     body = text.encode("utf-8", "replace")  # a lone surrogate out of somebody's JSON
     return Response(
@@ -85,7 +79,18 @@ def session_of(request: Asker) -> Session:
     return session
 
 
-def _query(said: Mapping[str, Any]) -> str:
+def query(**said: Any) -> str:
     """Write a query of what is not empty."""
     given = {name: value for name, value in said.items() if value not in (None, "", ())}
     return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+_environment = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_environment.filters.update(words.FILTERS)
+_environment.globals.update(version=__version__, static=static.address, query=query)

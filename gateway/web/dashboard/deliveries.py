@@ -1,0 +1,103 @@
+"""/deliveries: what is on its way, what arrived, and what was given up; try that again."""
+
+from datetime import UTC, datetime
+from typing import Any, get_args
+
+from litestar import Response, get, post
+
+from gateway.registration.rules import Invalid
+from gateway.store.model import DeliveryStatus
+from gateway.web.api import deliveries as api
+from gateway.web.api.reading import Asker, Id, wired
+from gateway.web.dashboard.calls import act, why
+from gateway.web.dashboard.forms import form_of
+from gateway.web.dashboard.names import Names
+from gateway.web.dashboard.pages import elsewhere, page, query, session_of
+from gateway.web.problems import missing
+
+AT_ONCE = 50
+STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
+ANY = "all"
+
+
+@get("/deliveries", include_in_schema=False)
+async def list_deliveries(request: Asker) -> Response[bytes]:
+    """List deliveries of one status, newest first; the dead ones unless something else is asked for."""
+    services, asked = wired(request), request.query_params
+    destination, before = asked.get("destination") or None, asked.get("before") or None
+    status = next((each for each in STATUSES if each == asked.get("status", "dead")), None)
+    found = await services.store.overview.deliveries(
+        status=status, destination=destination, before=before, limit=AT_ONCE + 1
+    )
+    counts = (await services.store.counts()).deliveries
+    filters = {"status": status or ANY, "destination": destination}
+    return await page(
+        request,
+        "deliveries.html",
+        found=found[:AT_ONCE],
+        names=await Names.read(services),
+        status=status or ANY,
+        tabs=[(each, _sum(counts, each, destination)) for each in (*STATUSES[::-1], ANY)],
+        filters=filters,
+        older={**filters, "before": found[AT_ONCE - 1].id} if len(found) > AT_ONCE else None,
+        before=before,
+    )
+
+
+@get("/deliveries/{delivery_id:str}", include_in_schema=False)
+async def show_delivery(request: Asker, delivery_id: Id) -> Response[bytes]:
+    """Show one delivery and how each try went."""
+    services = wired(request)
+    found = await services.store.delivery(delivery_id)
+    if found is None:
+        raise missing("delivery")
+    delivery, attempts = found
+    return await page(request, "delivery.html", delivery=delivery, attempts=attempts, names=await Names.read(services))
+
+
+@post("/deliveries/{delivery_id:str}/retry", include_in_schema=False)
+async def retry_delivery(request: Asker, delivery_id: Id) -> Response[Any]:
+    """Try a dead one again."""
+    done = "It is tried again, behind what waits for that destination."
+    return await act(request, f"/deliveries/{delivery_id}", done, api.retry_delivery, delivery_id)
+
+
+@post("/deliveries/retry", include_in_schema=False)
+async def retry_deliveries(request: Asker) -> Response[Any]:
+    """Try many dead ones again: of one destination, or planned between two times."""
+    form = form_of(request)
+    back = "/deliveries" + query(destination=form.one("destination"))
+    try:
+        given = api.RetryDeliveries(
+            destination=form.one("destination"),
+            since=_time(form.one("since"), "since"),
+            until=_time(form.one("until"), "until"),
+        )
+    except Invalid as error:
+        session_of(request).tell(why(error), kind="failed")
+        return elsewhere(back)
+    return await act(request, back, _retried, api.retry_deliveries, given=given)
+
+
+def _retried(answer: api.Retried) -> str:
+    if not answer.retried:
+        return "No dead delivery is like that: nothing is tried again."
+    return f"{answer.retried} {'delivery is' if answer.retried == 1 else 'deliveries are'} tried again."
+
+
+def _time(text: str | None, field: str) -> datetime | None:
+    """Read what a browser's time field says, which is without a zone: it is asked for in UTC. Raises Invalid."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(field, "write it as 2026-03-01T09:30, in UTC") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _sum(counts: dict[tuple[str, DeliveryStatus], int], status: str, destination: str | None) -> int:
+    return sum(amount for (to, each), amount in counts.items() if status in (each, ANY) and destination in (to, None))
+
+
+HANDLERS: list[Any] = [list_deliveries, show_delivery, retry_delivery, retry_deliveries]

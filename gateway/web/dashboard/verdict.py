@@ -1,0 +1,131 @@
+"""Is everything flowing? One sentence, and under it everything that wants a person."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from msgspec import Struct
+
+from gateway.store.model import Counts, Destination
+from gateway.store.overview import Flow, NextTry
+from gateway.web.api.connections import ConnectionView
+from gateway.web.dashboard.words import counted, span
+
+Level = Literal["good", "calm", "wait", "bad"]
+LATE_MS = 60_000
+"""A delivery that is due so long and was never tried says that the gateway itself does not get on."""
+RECENT_REFUSALS = timedelta(hours=1)
+
+
+class Concern(Struct, frozen=True):
+    """One thing that wants a person, and the page where something can be done about it."""
+
+    level: Literal["wait", "bad"]
+    text: str
+    page: str
+    link: str
+
+
+class Verdict(Struct, frozen=True):
+    """The sentence, and what is behind it, the worst first."""
+
+    level: Level
+    sentence: str
+    concerns: tuple[Concern, ...]
+
+
+class Sight(Struct, frozen=True, kw_only=True):
+    """All that is looked at. `recent`: what came and went within the last day; `troubles`: of the gateway itself."""
+
+    now: int
+    counts: Counts
+    recent: Flow
+    next_try: Mapping[str, NextTry]
+    connections: Sequence[ConnectionView]
+    destinations: Sequence[Destination]
+    troubles: Mapping[str, str]
+
+
+def judge(sight: Sight) -> Verdict:
+    """Judge how things are."""
+    concerns = tuple(sorted(_concerns(sight), key=lambda each: each.level))  # `bad` before `wait`
+    worst = [each for each in concerns if each.level == "bad"]
+    if worst:
+        return Verdict("bad", f"Not everything is flowing: {_count(worst)} to deal with.", concerns)
+    if not sight.connections:
+        return Verdict("calm", "Nothing is connected yet.", concerns)
+    if not sight.destinations:
+        return Verdict("wait", "Events are kept, but there is nowhere to send them.", concerns)
+    if concerns:
+        return Verdict("wait", f"Flowing, with {_count(concerns)} to look at.", concerns)
+    return Verdict("good", f"Everything is flowing. {_praise(sight)}", concerns)
+
+
+def _count(concerns: Sequence[Concern]) -> str:
+    return counted(len(concerns), "thing")
+
+
+def _praise(sight: Sight) -> str:
+    came = sum(sum(slot.values()) for slot in sight.recent.receipts)
+    waiting = sum(amount for (_, status), amount in sight.counts.deliveries.items() if status == "pending")
+    if not came:
+        return "No call came within the last day."
+    return f"{counted(came, 'call')} within the last day, all understood; {waiting or 'nothing'} waits to be delivered."
+
+
+def _concerns(sight: Sight) -> Iterator[Concern]:
+    for name, why in sight.troubles.items():
+        yield Concern("bad", f"The gateway itself has trouble with its {name}: {why}.", "/", "Its log says more")
+    for connection in sight.connections:
+        yield from _of_connection(connection)
+    for destination in sight.destinations:
+        yield from _of_destination(sight, destination)
+    yield from _left_over(sight)
+
+
+def _of_connection(connection: ConnectionView) -> Iterator[Concern]:
+    page = f"/connections/{connection.id}"
+    if connection.status in ("broken", "needs_repair"):
+        yield Concern(
+            "bad", f"{connection.name}: the connection {_states[connection.status]}.", page, "Look and repair"
+        )
+    if connection.silent:
+        yield Concern("wait", f"{connection.name} has been silent for longer than is usual.", page, "Check it")
+    if connection.last_rejected_at and datetime.now(UTC) - connection.last_rejected_at < RECENT_REFUSALS:
+        told = (
+            f"{connection.name}: calls are refused because nothing proves them ({connection.rejected} since the start)."
+        )
+        yield Concern("wait", told, page, "Look")
+
+
+_states = {"broken": "is broken", "needs_repair": "needs repair"}
+
+
+def _of_destination(sight: Sight, destination: Destination) -> Iterator[Concern]:
+    page, waiting = f"/destinations/{destination.id}", sight.counts.deliveries.get((destination.id, "pending"), 0)
+    if destination.paused:
+        why = destination.paused_reason or "paused"
+        yield Concern("wait", f"{destination.name} is paused ({why}): {waiting or 'nothing'} waits.", page, "Resume")
+        return
+    upcoming = sight.next_try.get(destination.id)
+    if upcoming is None:
+        return
+    if upcoming.attempt and (upcoming.last_error or upcoming.last_status):
+        said = upcoming.last_error or f"HTTP {upcoming.last_status}"
+        left = max(0, upcoming.due - sight.now) / 1000
+        told = f"{destination.name} does not take deliveries ({said}): {waiting} wait, next try in {span(left)}."
+        yield Concern("bad", told, page, "Look")
+    elif sight.now - upcoming.due > LATE_MS:
+        told = f"{destination.name}: deliveries are due for {span((sight.now - upcoming.due) / 1000)} and not tried."
+        yield Concern("bad", told, page, "Look")
+
+
+def _left_over(sight: Sight) -> Iterator[Concern]:
+    dead = sum(amount for (_, status), amount in sight.counts.deliveries.items() if status == "dead")
+    lately = sum(slot.get("dead", 0) for slot in sight.recent.deliveries)
+    if dead:
+        told = f"{counted(dead, 'delivery is', 'deliveries are')} dead: not tried any more."
+        yield Concern("bad" if lately else "wait", told, "/deliveries", "Look and retry")
+    if sight.counts.quarantined:
+        told = f"{counted(sight.counts.quarantined, 'call was', 'calls were')} not understood, and kept."
+        yield Concern("wait", told, "/quarantine", "Look")
