@@ -1,4 +1,4 @@
-"""What can be connected, the URL to call, and `connect` itself."""
+"""What can be connected, and `connect` itself."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.cli import show
-from gateway.cli.reach import Failed, Gateway, ListGroup, Wishes, common
+from gateway.cli.reach import Failed, Gateway, Wishes, common
 from gateway.cli.source import SOURCES, Sources
 from gateway.cli.source import credentials as read_credentials
 from gateway.cli.source import settings as read_settings
@@ -22,29 +22,6 @@ PROVIDERS = (
     Column("WEBHOOKS", "webhooks"),
     Column("CREDENTIALS", "needs"),
 )
-
-
-class ShowGroup(ListGroup):
-    """A group whose plain name means `show`."""
-
-    default = "show"
-
-
-@click.group("url", cls=ShowGroup)
-@common
-def url() -> None:
-    """Show the one inbound URL that every provider can call."""
-
-
-@url.command("show")
-@common
-@click.pass_obj
-def show_url(wishes: Wishes) -> None:
-    """Show the one inbound URL."""
-    with wishes.gateway() as gateway:
-        wishes.answer(
-            gateway.get("/v1/url", holds="inbound_url"), lambda answer: show.say(show.clean(answer["inbound_url"]))
-        )
 
 
 @click.command("providers")

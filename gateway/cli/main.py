@@ -8,7 +8,7 @@ import rich_click as click
 from gateway import __version__
 from gateway.cli import show
 from gateway.cli.backup import backup
-from gateway.cli.connect import connect, providers, url
+from gateway.cli.connect import connect, providers
 from gateway.cli.connections import connections
 from gateway.cli.demo import demo
 from gateway.cli.destinations import destinations
@@ -17,6 +17,7 @@ from gateway.cli.keys import keys
 from gateway.cli.privacy import audit, erase, rotate_encryption
 from gateway.cli.reach import Wishes, common, config_option
 from gateway.cli.traffic import deliveries, quarantine
+from gateway.cli.url import url
 from gateway.contract.errors import GatewayError
 
 DONE, REFUSED, WRONG_USAGE = 0, 1, 2

@@ -24,6 +24,9 @@ Finding = Literal["missing", "events", "disabled", "secret", "old_url", "moved",
 LOSING: frozenset[Finding] = frozenset({"missing", "events", "disabled", "secret", "foreign_url", "moved", "restored"})
 """What may have cost events."""
 
+RESTORED = "This gateway's database was restored from a backup."
+GOES_ON = "`repair` says that this gateway goes on in the place of the one that was backed up."
+
 
 class Known(Struct, frozen=True, kw_only=True):
     """What our row knows of its webhook.
@@ -98,6 +101,14 @@ def plan(wanted: Wanted | None, listed: Sequence[Webhook], known: Known) -> Plan
     return Plan(
         kind=made.kind, drift=made.drift, steps=made.steps, left=made.left, decide=_decide(listed, wanted, known)
     )
+
+
+def by_hand(*, restored: bool) -> Plan:
+    """Plan for a webhook that no API of ours reaches."""
+    left = ("There is nothing to look at: its webhook is made by hand, or its plugin is not installed.",)
+    if not restored:
+        return Plan(left=left)
+    return Plan(drift=(Drift("restored", RESTORED),), decide=GOES_ON, left=left)
 
 
 def standing(wanted: Wanted, listed: Sequence[Webhook], known: Known) -> Webhook | None:
@@ -187,7 +198,7 @@ def _doubts(listed: Sequence[Webhook], wanted: Wanted, known: Known) -> tuple[Dr
     """Find what no difference of a webhook shows."""
     found = []
     if known.restored and known.decision is None:
-        found.append(Drift("restored", "This gateway's database was restored from a backup."))
+        found.append(Drift("restored", RESTORED))
     last = known.last
     if _moved(known) and not any(_former(webhook, known) for webhook in listed):
         words = f"This gateway was at {_where(last.url if last else '', wanted)} and is now at {place(wanted.url)}."
@@ -204,11 +215,10 @@ def _decide(listed: Sequence[Webhook], wanted: Wanted, known: Known) -> str | No
         return None
     former = next((webhook for webhook in listed if _former(webhook, known)), None)
     if known.restored:
-        words = "`repair` says that this gateway goes on in the place of the one that was backed up."
         if former is None:
-            return words
+            return GOES_ON
         return (
-            f"{words} {former.id} calls {place(former.url)}: it is left alone, since a gateway may still run there; "
+            f"{GOES_ON} {former.id} calls {place(former.url)}: it is left alone, since a gateway may still run there; "
             "if none does, `repair --move` replaces it."
         )
     if not _moved(known):

@@ -17,7 +17,7 @@ from gateway.contract.errors import (
     WebhookLimit,
 )
 from gateway.contract.provider import Webhook
-from gateway.registration.plan import Decision, Plan, Step
+from gateway.registration.plan import Decision, Plan, Step, by_hand
 from gateway.registration.remote import Remote
 from gateway.registration.rows import Gone, Rows
 from gateway.registration.rules import Conflict, Invalid
@@ -35,9 +35,6 @@ TOO_OFTEN = (
 )
 
 _log = structlog.get_logger(__name__)
-
-
-BY_HAND = Plan(left=("There is nothing to look at: its webhook is made by hand, or its plugin is not installed.",))
 
 
 class Looked(Struct, frozen=True, kw_only=True):
@@ -86,7 +83,12 @@ class Repairs:
             return await self._carry_out(remote, plan)
 
         async with self._rows.turn(connection_id):
-            return await self._looked(connection_id, shown if dry_run else decided, decision)
+            looked = await self._looked(connection_id, shown if dry_run else decided, decision)
+            if looked is None or dry_run or not looked.connection.restored:
+                return looked
+            heard, now = await self._heard(connection_id), self._now()  # made by hand: nothing else was done
+            row = await self._rows.update(connection_id, lambda c: replace(settled(c, heard, now), restored=False))
+            return Looked(connection=row, plan=looked.plan)
 
     async def preview(self, row: Connection) -> Plan | None:
         """Plan for a row as it might become; None where nothing can be looked at. Raises as `check`."""
@@ -119,7 +121,7 @@ class Repairs:
             raise Conflict(f"It is {row.status}.")
         remote = self._ways.to(row, await self._rows.others(row.id)) if row.webhook_ids else None
         if remote is None:
-            return Looked(connection=row, plan=BY_HAND)
+            return Looked(connection=row, plan=by_hand(restored=row.restored))
         remote = replace(remote, known=replace(remote.known, decision=row.repairing))
         plan = await self._look(remote)
         if plan.decide is not None and decision is not None:  # shown, or done, as a person says

@@ -16,9 +16,11 @@ from gateway.web.api import (
     events,
     inbound,
     keys,
+    metrics,
     providers,
     quarantine,
     reading,
+    repairs,
     stats,
 )
 from gateway.web.api.auditing import auditing
@@ -30,6 +32,7 @@ def api_router() -> Router:
     areas = (
         providers,
         connections,
+        repairs,
         destinations,
         events,
         deliveries,
@@ -56,4 +59,6 @@ def api_router() -> Router:
         # answers hold secrets that are shown once, and bytes that others chose
         response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
-    return Router("/", route_handlers=[v1, docs.openapi_json, asyncapi.asyncapi_json, docs.schemas, docs.docs])
+    return Router(
+        "/", route_handlers=[v1, docs.openapi_json, asyncapi.asyncapi_json, docs.schemas, docs.docs, metrics.metrics]
+    )

@@ -1,14 +1,15 @@
 """/v1/connections: the accounts at providers that are listened to."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.contract.provider import ByHand
+from gateway.registration.rotate import GRACE_MS
 from gateway.registration.rules import ConnectionChange, ConnectRequest
 from gateway.store import model
 from gateway.store.model import ConnectionStatus
@@ -22,6 +23,14 @@ from gateway.web.services import Services
 HIDDEN = "***"
 
 
+class Disconnecting(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How to disconnect."""
+
+    force: Annotated[
+        bool, Meta(description="forget it even if the provider cannot be asked, and leave its webhook there")
+    ] = False
+
+
 class RemoteView(Struct, frozen=True, kw_only=True):
     """The webhook at the provider, as last seen."""
 
@@ -31,9 +40,19 @@ class RemoteView(Struct, frozen=True, kw_only=True):
     checked_at: Time
 
 
+class ReplacedView(Struct, frozen=True, kw_only=True):
+    """A secret or a URL of the connection's own that has a successor. `retires_at`: accepted until then, if known."""
+
+    kind: Literal["secret", "inbound_url"]
+    since: Time
+    retires_at: Time | None
+
+
 class ConnectionView(Struct, frozen=True, kw_only=True):
     """A connection. Tokens in URLs are shown to keys with the scope config:write.
 
+    `verification`: how its calls are proven. `silent`: no call for longer than is usual. `problem`: what the latest
+    look at the provider found, in words. `missed_since`: events may be missing from then on, until that is looked up.
     `signing_secret` is there once: in the answer that tells of its making.
     """
 
@@ -41,12 +60,16 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     provider: str
     name: str
     status: ConnectionStatus
+    problem: str | None
     silent: bool
+    verification: Literal["signature", "token"]
     inbound_url: str
     account: str | None
     settings: dict[str, Any]
     remote: RemoteView | None
     instructions: str | None
+    replaced: tuple[ReplacedView, ...]
+    missed_since: Time | None
     last_received_at: Time | None
     rejected: int
     last_rejected_at: Time | None
@@ -81,7 +104,7 @@ async def connect(request: Asker, given: NamedDependency[ConnectRequest]) -> Con
 async def show_connection(request: Asker, connection_id: Id) -> ConnectionView:
     """Show one connection."""
     services = wired(request)
-    return await _shown(services, connection_id, whole=holds(request.auth, "config:write"))
+    return await shown(services, connection_id, whole=holds(request.auth, "config:write"))
 
 
 @patch("/connections/{connection_id:str}", **call("config:write", 409))
@@ -92,23 +115,25 @@ async def change_connection(
     services = wired(request)
     if await services.registrar.change(connection_id, given) is None:
         raise missing("connection")
-    return await _shown(services, connection_id, whole=True)
+    return await shown(services, connection_id, whole=True)
 
 
 @delete("/connections/{connection_id:str}", status_code=204, **call("config:write", 202, 409))
-async def disconnect(request: Asker, connection_id: Id) -> Response[None]:
+async def disconnect(request: Asker, connection_id: Id, asked: NamedDependency[Disconnecting]) -> Response[None]:
     """Disconnect: its calls are refused at once, and its webhook at the provider is deleted.
 
-    204: all of it is gone. 202: the provider could not be asked; the connection is `removing` until that is done.
+    204: all of it is gone. 202: the provider could not be asked; the connection is `removing` until that is done. With
+    `force` it is forgotten then: its webhook stays at the provider, to be deleted there by hand.
     """
     services = wired(request)
-    gone = await services.registrar.disconnect(connection_id)
+    gone = await services.registrar.disconnect(connection_id, force=asked.force)
     if gone is None:
         raise missing("connection")
     return Response(None, status_code=204 if gone else 202)
 
 
-async def _shown(services: Services, connection_id: str, *, whole: bool) -> ConnectionView:
+async def shown(services: Services, connection_id: str, *, whole: bool) -> ConnectionView:
+    """Show the connection of an id. Raises Refusal when there is none."""
     for row in await services.store.connections():
         if row.id == connection_id:
             return _view(services, row, await services.store.activity(), whole=whole)
@@ -123,26 +148,41 @@ def _view(
     whole: bool,
     signing_secret: str | None = None,
 ) -> ConnectionView:
+    fields = described(services, row, heard, whole=whole)
+    return ConnectionView(**fields, signing_secret=signing_secret or UNSET)
+
+
+def described(services: Services, row: model.Connection, heard: Mapping[str, int], *, whole: bool) -> dict[str, Any]:
+    """Describe a connection, for the views that show one. `whole`: with its tokens."""
     url = services.inboxes.url_of(row)
     shown = url if whole else _hidden(url)
     rejected, last_rejected_at = services.refusals.of(row.id)
-    return ConnectionView(
-        id=row.id,
-        provider=row.provider,
-        name=row.name,
-        status=row.status,
-        silent=False,
-        inbound_url=shown,
-        account=row.account,
-        settings=_settings(services, row),
-        remote=_remote(row, whole=whole),
-        instructions=_instructions(services, row, shown),
-        last_received_at=perhaps(heard.get(row.id)),
-        rejected=rejected,
-        last_rejected_at=last_rejected_at,
-        created_at=moment(row.created_at),
-        signing_secret=signing_secret or UNSET,
-    )
+    return {
+        "id": row.id,
+        "provider": row.provider,
+        "name": row.name,
+        "status": row.status,
+        "problem": row.problem,
+        "silent": row.silent_since is not None and heard.get(row.id) == row.silent_since,
+        "verification": "signature" if row.secrets else "token",
+        "inbound_url": shown,
+        "account": row.account,
+        "settings": _settings(services, row),
+        "remote": _remote(services, row, whole=whole),
+        "instructions": _instructions(services, row, shown),
+        "replaced": tuple(map(_replaced, row.replaced)),
+        "missed_since": perhaps(row.missed_since),
+        "last_received_at": perhaps(heard.get(row.id)),
+        "rejected": rejected,
+        "last_rejected_at": last_rejected_at,
+        "created_at": moment(row.created_at),
+    }
+
+
+def _replaced(old: model.Replaced) -> ReplacedView:
+    kind: Literal["secret", "inbound_url"] = "secret" if old.kind == "secret" else "inbound_url"
+    retires_at = None if old.free_at is None else moment(old.free_at + GRACE_MS)
+    return ReplacedView(kind=kind, since=moment(old.since), retires_at=retires_at)
 
 
 def _hidden(url: str) -> str:
@@ -159,11 +199,12 @@ def _settings(services: Services, row: model.Connection) -> dict[str, Any]:
     return settings
 
 
-def _remote(row: model.Connection, *, whole: bool) -> RemoteView | None:
+def _remote(services: Services, row: model.Connection, *, whole: bool) -> RemoteView | None:
     if row.remote is None:
         return None
     url = row.remote.url if whole else _hidden(row.remote.url)
-    return RemoteView(id=row.remote.id, url=url, events=row.remote.events, checked_at=moment(row.remote.checked_at))
+    checked_at = max(row.remote.checked_at, services.registrar.repairs.checked.get(row.id, 0))
+    return RemoteView(id=row.remote.id, url=url, events=row.remote.events, checked_at=moment(checked_at))
 
 
 def _instructions(services: Services, row: model.Connection, url: str) -> str | None:

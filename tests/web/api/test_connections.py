@@ -9,7 +9,8 @@ from tests.web.conftest import Gateway
 
 SHAPE = {
     "id", "provider", "name", "status", "silent", "inbound_url", "account", "settings", "remote", "instructions",
-    "last_received_at", "rejected", "last_rejected_at", "created_at",
+    "last_received_at", "rejected", "last_rejected_at", "created_at", "problem", "verification", "replaced",
+    "missed_since",
 }  # fmt: skip
 
 
