@@ -14,10 +14,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gateway.contract.errors import ConfigurationError, EgressRefused
 from gateway.egress import NoAnswer, Reply
+from gateway.metrics import Metrics
 from gateway.pipeline.render import render
 from gateway.pipeline.retry import SUCCESS, seconds_asked, verdict
 from gateway.store.model import Claimed, Destination, Result, SigningSecret
@@ -51,7 +52,8 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     `schedule`: seconds before each retry. `timeout`: seconds for one whole attempt. `pause_after`: seconds of nothing
     but failures after which a destination is paused; None: never. `clock`: seconds since 1970 as the world counts
-    them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1).
+    them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1). `metrics`: where attempts
+    are counted.
     """
 
     schedule: Sequence[float]
@@ -60,6 +62,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     public_url: str = ""
     clock: Callable[[], float] = time.time
     unit: Callable[[], float] = random.random
+    metrics: Metrics = field(default_factory=Metrics)
 
 
 async def deliver(claimed: Claimed, destination: Destination, door: Door, terms: Terms) -> Result:

@@ -181,6 +181,7 @@ class Lane:
         claimed, destination = self._sending.pop(task)
         result = self._result(task, claimed)
         self._adapt(result)
+        self._terms.metrics.attempted(destination.id, result.outcome, result.duration_ms / 1000)
         if result.status == GONE:
             self._ended_with = (destination, "it answered 410 Gone")
         self._finish(claimed, result)

@@ -26,6 +26,7 @@ from gateway.contract.events import (
     sequence,
 )
 from gateway.contract.provider import Draft, Inbound, Receipt
+from gateway.metrics import UNKNOWN
 from gateway.pipeline.receive import Candidate, Inbox, Received, Refused, Unclaimed, claim
 from gateway.pipeline.translate import Translated, keys_of, translate
 from gateway.store.model import Accepted, NewEvent, NewReceipt, StoredReceipt
@@ -73,6 +74,11 @@ class Arrived(Struct, frozen=True):
     def size(self) -> int:
         """Tell the bytes of its body."""
         return len((self.call.inbound if isinstance(self.call, Unclaimed) else self.call.receipt.inbound).body)
+
+    @property
+    def provider(self) -> str:
+        """Name the provider it is of, as far as that is known."""
+        return UNKNOWN if isinstance(self.call, Unclaimed) else self.call.candidate.provider.name
 
     def again(self, conflicts: Iterable[int]) -> "Arrived":
         """Make the same call, with more events whose content is to be part of their ids."""

@@ -151,6 +151,14 @@ class Overview:
         """Tell what waits and why."""
         return await self._read(_queues)
 
+    async def waiting_since(self) -> dict[str, int]:
+        """Tell, for each destination for which something waits, since when the oldest of it waits."""
+        return await self._read(_waiting_since)
+
+    async def ages(self, limit: int) -> dict[str, list[int]]:
+        """Tell by provider how many milliseconds old the newest `limit` events were when they came."""
+        return await self._read(partial(_ages, limit=limit))
+
     async def flow(self, since: int, width: int, slots: int) -> Flow:
         """Sum up what came in and what became of it, since a time, in slots of `width` milliseconds."""
         return await self._read(partial(_flow, since=since, width=width, slots=slots))
@@ -197,6 +205,18 @@ def _queues(tx: Tx) -> Queues:
             waiting[destination] = NextTry(*row)
     oldest = tx.run(_sql.oldest_waiting)
     return Queues(next_try=waiting, oldest=(oldest[0][0], oldest[0][1]) if oldest else None)
+
+
+def _waiting_since(tx: Tx) -> dict[str, int]:
+    found = {destination: tx.run(_sql.waiting_since, destination=number) for number, destination in tx.run(_sql.in_use)}
+    return {destination: rows[0][0] for destination, rows in found.items() if rows}
+
+
+def _ages(tx: Tx, limit: int) -> dict[str, list[int]]:
+    ages: dict[str, list[int]] = {}
+    for provider, age in tx.run(_sql.ages, limit=limit):
+        ages.setdefault(provider, []).append(age)
+    return ages
 
 
 def _flow(tx: Tx, *, since: int, width: int, slots: int) -> Flow:

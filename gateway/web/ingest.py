@@ -13,6 +13,7 @@ import structlog
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.contract.provider import Inbound
+from gateway.metrics import UNKNOWN
 from gateway.pipeline.normalize import LARGE, Arrived, as_made, rows
 from gateway.pipeline.receive import Call, Inbox, Refused, receive
 from gateway.store.model import Accepted
@@ -45,6 +46,7 @@ class Ingest:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._count = services.metrics.called
         self.max_body = services.settings.max_body
         self._reader = ThreadPoolExecutor(1, "large-calls")
         self.too_large = problem(413, "Content Too Large", f"A body has at most {self.max_body} bytes.")
@@ -54,11 +56,13 @@ class Ingest:
         matched = PATH.fullmatch(path)
         inbox = self._services.inboxes.by_token(matched[1].decode("ascii")) if matched else None
         if inbox is None:
+            self._count(UNKNOWN, "refused", "token")
             return _NOTHING_HERE
         if method != b"POST":
             return _PROBED if method in (b"GET", b"HEAD") else _NOT_A_POST
         for name, value in headers:
             if name == b"content-encoding" and value.strip().lower() not in (b"", b"identity"):
+                self._count(UNKNOWN, "refused", "encoding")
                 return _ENCODED
             if name == b"content-length" and int(value) > self.max_body:
                 return self.too_large
@@ -74,6 +78,7 @@ class Ingest:
 
     def _take(self, inbound: Inbound, inbox: Inbox, answer: Answering) -> None:
         if self._services.not_ready:
+            self._count(UNKNOWN, "unavailable")
             answer(_unavailable(5))
             return
         if len(inbound.body) > LARGE:
@@ -90,6 +95,7 @@ class Ingest:
 
     def _decide(self, call: Call, inbox: Inbox, answer: Answering) -> None:
         if isinstance(call, Refused):
+            self._count(_provider_of(call.connections, inbox), "refused", "signature")
             self._services.refusals.add(call.connections)
             answer(_UNPROVEN)
             return
@@ -112,11 +118,13 @@ class Ingest:
                 self._store(arrived.again(accepted.conflicts), answer)
                 return
         except StoreUnavailable as error:
+            self._count(arrived.provider, "unavailable")
             _log.error("cannot_store", reason=str(error))
             answer(_unavailable(error.retry_after))
         except Exception as error:  # noqa: BLE001 -- as above
             answer(_failed(error))
         else:
+            self._count(arrived.provider, accepted.status)
             answer(Answer(200, _JSON, _encode(_said(accepted))))
 
 
@@ -132,6 +140,12 @@ _PROBED = Answer(200, b"", b"")
 _NOT_A_POST = problem(405, "Method Not Allowed", "Webhooks are sent with POST.", b"allow: POST, GET, HEAD\r\n")
 _ENCODED = problem(415, "Unsupported Media Type", "Send the body without a content-encoding.")
 _UNPROVEN = problem(401, "Unauthorized", "The call does not carry a valid signature.")
+
+
+def _provider_of(connections: Sequence[str], inbox: Inbox) -> str:
+    """Name the provider that a refused call pretended to be of, if that can be only one."""
+    names = {each.provider.name for each in inbox.candidates if each.account.connection in connections}
+    return names.pop() if len(names) == 1 else UNKNOWN
 
 
 def _unavailable(retry_after: int) -> Answer:

@@ -10,6 +10,7 @@ from gateway.config import Settings
 from gateway.contract.provider import Provider
 from gateway.egress import Egress
 from gateway.loops import Loops
+from gateway.metrics import Metrics
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
@@ -56,6 +57,7 @@ class Services:
     public_url: str
     refusals: Refusals = field(default_factory=Refusals)
     loops: Loops = field(default_factory=Loops)
+    metrics: Metrics = field(default_factory=Metrics)
     sessions: Sessions = field(default_factory=Sessions)
     not_ready: str | None = "starting"
     streams: int = 0

@@ -58,9 +58,10 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         await inboxes.refresh()
         registrar = Registrar(store, egress, providers, inboxes)
         services = Services(settings, store, egress, providers, registrar, inboxes, public_url, loops=loops)
-        dispatcher = Dispatcher(store, egress, _terms(settings, public_url), loops)
+        dispatcher = Dispatcher(store, egress, _terms(settings, services), loops)
         stack.push_async_callback(loops.stop)
         loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
+        loops.start("lag", services.metrics.watch_lag)
         loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
         loops.start("dispatcher", dispatcher.run)
         loops.start("removals", registrar.run_removals)
@@ -72,12 +73,13 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         yield services
 
 
-def _terms(settings: Settings, public_url: str) -> Terms:
+def _terms(settings: Settings, services: Services) -> Terms:
     return Terms(
         schedule=settings.retry_schedule,
         timeout=settings.delivery_timeout,
         pause_after=settings.pause_after_days * DAY or None,
-        public_url=public_url,
+        public_url=services.public_url,
+        metrics=services.metrics,
     )
 
 

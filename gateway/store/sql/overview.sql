@@ -63,3 +63,13 @@ SELECT (received_at - :since) / :width AS slot, status, count(*)
 SELECT (d.created_at - :since) / :width AS slot, t.id, d.status, count(*), max(d.finished_at)
   FROM deliveries d JOIN destinations t ON t.number = d.destination
  WHERE d.number >= :first AND d.created_at >= :since GROUP BY slot, t.id, d.status
+
+-- name: waiting_since
+-- Since when the oldest of what waits for a destination waits.
+SELECT created_at FROM deliveries WHERE status = 'pending' AND destination = :destination ORDER BY number LIMIT 1
+
+-- name: ages
+-- How old the newest events were when they came, by the provider's own clock.
+SELECT e.provider, max(0, r.received_at - e.timestamp)
+  FROM events e JOIN receipts r ON r.number = e.receipt
+ WHERE e.live = 1 ORDER BY e.seq DESC LIMIT :limit
