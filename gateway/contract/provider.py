@@ -158,12 +158,14 @@ class Found(Struct, frozen=True):
 class FoundPage(Struct, frozen=True, kw_only=True):
     """Some of the bookings that were asked for. `next` leads to the next page, None after the last.
 
-    `total`: how many the provider says there are in all. It may grow between pages; when it shrinks, what was on a
-    later page may have moved to one already read, and the reading begins again.
+    `size`: how many the page had, those that did not change included. `total`: how many the provider says there are in
+    all. It may grow between pages; when it shrinks, what was on a later page may have moved to one that was read
+    before, and the reading begins again.
     """
 
     bookings: Sequence[Found]
     next: str | None = None
+    size: int | None = None
     total: int | None = None
 
 

@@ -84,7 +84,8 @@ class Confirmation:
                     self._busy.add(connection)
                     working.create_task(self._work(connection, list(calls)))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._done.wait(), self._look)
+                    async with asyncio.timeout(self._look):  # wait_for would lose a cancellation
+                        await self._done.wait()
 
     async def _due(self) -> list[HeldCall]:
         now = self._store.now()

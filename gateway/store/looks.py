@@ -14,7 +14,7 @@ from gateway.store.statements import load
 
 _sql = load("held")
 
-Reason = Literal["start", "repair", "schedule", "asked"]
+Reason = Literal["gap", "schedule", "asked"]
 
 
 class Look(Struct, frozen=True, kw_only=True):

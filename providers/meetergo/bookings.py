@@ -14,7 +14,7 @@ from gateway.contract.reading import keys, moment, stamp
 from providers.meetergo import api
 
 MOST = 100  # appointments on a page
-BEFORE, AFTER = timedelta(days=1), timedelta(days=731)  # what is changed was just over, or lies ahead
+BEFORE, AFTER = timedelta(days=1), timedelta(days=3653)  # what is changed was just over, or lies ahead
 
 
 class _Page(Struct):
@@ -38,7 +38,7 @@ class Bookings(api.Access, BookingApi):
         some = [Found(name, body) for body in bodies if (name := _changed(keys(decode(body, object)), since))]
         # a page shorter than asked for may be their limit: only an empty one is certainly the last
         more = bool(bodies) and (told.total is None or (at + 1) * len(bodies) < told.total)
-        return FoundPage(bookings=some, next=str(at + 1) if more else None, total=told.total)
+        return FoundPage(bookings=some, next=str(at + 1) if more else None, size=len(bodies), total=told.total)
 
     def state(self, account: Account, found: Found) -> Draft:
         del account

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -107,7 +107,7 @@ class Telling(Provider):
     settings = BookingSettings
     signature = Unsigned("invented, see this file")
     webhooks = ByHand("paste {url}")
-    bookings = Diary()
+    bookings: ClassVar[BookingApi | None] = Diary()
     types = ("booking.scheduled", "booking.rescheduled", "booking.cancelled", "booking.attendee_removed")
 
     def recognises(self, inbound: Inbound, body: object, account: Account) -> bool:

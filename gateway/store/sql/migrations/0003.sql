@@ -16,7 +16,7 @@ CREATE INDEX receipts_held ON receipts (token, size) WHERE status = 'held';
 -- The look at a connection's bookings at its provider that is going on, or else the last one.
 CREATE TABLE looks (
     connection  TEXT PRIMARY KEY,       -- con_...
-    reason      TEXT NOT NULL,          -- why: start, repair, schedule, asked
+    reason      TEXT NOT NULL,          -- why: gap, schedule, asked
     since       INTEGER NOT NULL,       -- changes from then on are looked for
     page        TEXT,                   -- the provider's name for the next page; NULL: the first
     begun_at    INTEGER NOT NULL,       -- when it began
