@@ -18,7 +18,7 @@ from gateway.store.configuration import Changed, Configuration, config_version
 from gateway.store.emitting import Emitter
 from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
 from gateway.store.engines.sqlite import Sqlite
-from gateway.store.engines.sqlite_file import FILE
+from gateway.store.engines.sqlite_file import FILE, refuse_if_held
 from gateway.store.erasing import Erasing
 from gateway.store.held import HeldCalls
 from gateway.store.ids import delivery_number, event_bytes, receipt_digest
@@ -87,6 +87,11 @@ class Store:
     def exists(data_dir: Path) -> bool:
         """Say whether a database was ever made in this directory."""
         return (data_dir / FILE).exists()
+
+    @staticmethod
+    def refuse_if_held(data_dir: Path) -> None:
+        """Raise ConfigurationError when another process holds this directory."""
+        refuse_if_held(data_dir)
 
     @classmethod
     async def open(cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None) -> Self:

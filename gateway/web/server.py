@@ -12,6 +12,8 @@ from typing import Any
 
 from gateway import __version__, logs
 from gateway.config import Settings
+from gateway.contract.errors import ConfigurationError
+from gateway.store.store import Store
 from gateway.web.app import create_app
 from gateway.web.crowd import Crowd, raise_limit
 from gateway.web.ingest import Ingest
@@ -42,7 +44,7 @@ def run(settings: Settings) -> int:
 
 async def _serve(settings: Settings) -> None:
     stopping = _stop_signal()
-    sockets = _Sockets.bind(settings)
+    sockets = _bind(settings)
     public_url = settings.public_url or sockets.url
     async with running(settings, public_url) as services:
         app, ingest, crowd = create_app(services), Ingest(services), Crowd.for_bodies(settings.max_body)
@@ -110,6 +112,14 @@ def _admin_key_place(settings: Settings) -> str:
 
 
 # --- listening -----------------------------------------------------------------------------------------------------
+
+
+def _bind(settings: Settings) -> "_Sockets":
+    try:
+        return _Sockets.bind(settings)
+    except ConfigurationError:
+        Store.refuse_if_held(settings.data_dir)  # if it is our own other process that has the address, say that
+        raise
 
 
 @dataclass

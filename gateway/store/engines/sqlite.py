@@ -161,6 +161,8 @@ class Sqlite:
             db = self._reopen()
             examine(db, self._path)
             migrate(db)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise ConfigurationError(f"{self._path} is damaged: {error}. Restore it from a backup") from error
         except (apsw.Error, OSError) as error:
             raise ConfigurationError(f"{self._path} cannot be opened: {error}") from error
 

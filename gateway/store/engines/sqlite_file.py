@@ -41,6 +41,12 @@ def lock(data_dir: Path) -> int:
     return handle
 
 
+def refuse_if_held(data_dir: Path) -> None:
+    """Raise ConfigurationError when another process holds this directory."""
+    if (data_dir / LOCK).exists():
+        os.close(lock(data_dir))
+
+
 def connect(path: Path) -> apsw.Connection:
     """Connect to a file that exists."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=PREPARED)
@@ -127,7 +133,7 @@ def migrate(db: apsw.Connection) -> None:
     version = db.pragma("user_version")
     if version > len(known):
         raise ConfigurationError(
-            f"the database has schema {version}, this gateway knows {len(known)}: start the newer gateway"
+            f"{db.filename} has schema {version}, this gateway knows {len(known)}: start the newer gateway"
         )
     for number in range(version, len(known)):
         with db:
