@@ -62,12 +62,12 @@ class State(Struct, frozen=True):
     key: bytes
     begun_at: int
     finished_at: int | None
+    last_receipt: int
+    last_event: int
     receipt: int
     event: int
     resealed: int
     broken: int
-    last_receipt: int
-    last_event: int
 
 
 class Resealing:
@@ -111,8 +111,8 @@ class Resealing:
         state = _state(tx)
         if state is None or state.finished_at is not None:
             return [False for _ in items]
-        inbound = tx.run(_sql.some_inbound, after=state.receipt, limit=SLICE)
-        bodies = [] if inbound else tx.run(_sql.some_bodies, after=state.event, limit=SLICE)
+        inbound = tx.run(_sql.some_inbound, after=state.receipt, last=state.last_receipt, limit=SLICE)
+        bodies = [] if inbound else tx.run(_sql.some_bodies, after=state.event, last=state.last_event, limit=SLICE)
         if inbound:
             self._reseal(tx, state, inbound, _INBOUND)
         elif bodies:

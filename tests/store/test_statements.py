@@ -12,9 +12,12 @@ from tests.store.samples import digest
 CODE = "\n".join(path.read_text("utf-8") for path in Path(statements.__file__).parent.rglob("*.py"))
 
 
-@pytest.mark.parametrize("file", ["receipts", "queue", "configuration"])
+SQL = resources.files("gateway.store") / "sql"
+
+
+@pytest.mark.parametrize("file", sorted(file.name for file in SQL.iterdir() if file.name.endswith(".sql")))
 def test_every_statement_is_used(file: str) -> None:
-    text = (resources.files("gateway.store") / "sql" / f"{file}.sql").read_text("utf-8")
+    text = (SQL / file).read_text("utf-8")
     names = re.findall(r"^-- name: (\w+)$", text, re.MULTILINE)
 
     assert len(names) == len(set(names))
@@ -31,7 +34,7 @@ def test_comments_are_for_readers_only() -> None:
 
 
 def test_every_column_has_a_comment() -> None:
-    text = statements.migrations()[0]
+    text = "\n".join(statements.migrations())
     columns = [line for line in text.splitlines() if re.match(r"    [a-z_0-9]+ +(INTEGER|TEXT|BLOB)", line)]
 
     assert len(columns) > 60

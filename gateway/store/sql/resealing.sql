@@ -1,15 +1,14 @@
 -- The change of all seals to the newest key: everything that has a column `sealed`.
 
 -- name: begin
-INSERT INTO resealing (one, key, begun_at, finished_at, receipt, event, resealed, broken)
-VALUES (1, :key, :now, NULL, 0, 0, 0, 0)
+INSERT INTO resealing (one, key, begun_at, finished_at, last_receipt, last_event, receipt, event, resealed, broken)
+SELECT 1, :key, :now, NULL, receipt, seq, 0, 0, 0, 0 FROM head WHERE one = 1
 ON CONFLICT (one) DO UPDATE
-   SET key = excluded.key, begun_at = excluded.begun_at, finished_at = NULL, receipt = 0, event = 0, resealed = 0,
-       broken = 0
+   SET key = excluded.key, begun_at = excluded.begun_at, finished_at = NULL, last_receipt = excluded.last_receipt,
+       last_event = excluded.last_event, receipt = 0, event = 0, resealed = 0, broken = 0
 
 -- name: state
-SELECT r.key, r.begun_at, r.finished_at, r.receipt, r.event, r.resealed, r.broken, h.receipt, h.seq
-  FROM resealing r, head h
+SELECT key, begun_at, finished_at, last_receipt, last_event, receipt, event, resealed, broken FROM resealing
 
 -- name: reach
 UPDATE resealing
@@ -27,14 +26,14 @@ DELETE FROM seals WHERE key <> :key
 
 -- name: some_inbound
 SELECT i.receipt, r.digest, i.sealed FROM inbound i JOIN receipts r ON r.number = i.receipt
- WHERE i.receipt > :after ORDER BY i.receipt LIMIT :limit
+ WHERE i.receipt > :after AND i.receipt <= :last ORDER BY i.receipt LIMIT :limit
 
 -- name: put_inbound
 UPDATE inbound SET sealed = :sealed WHERE receipt = :receipt
 
 -- name: some_bodies
 SELECT b.event, e.id, b.sealed FROM bodies b JOIN events e ON e.seq = b.event
- WHERE b.event > :after ORDER BY b.event LIMIT :limit
+ WHERE b.event > :after AND b.event <= :last ORDER BY b.event LIMIT :limit
 
 -- name: put_body
 UPDATE bodies SET sealed = :sealed WHERE event = :event

@@ -26,14 +26,16 @@ CREATE TABLE erasures (
 
 -- The change of all seals to the newest key, and how far it has come. One row: the running one, or the last.
 CREATE TABLE resealing (
-    one         INTEGER PRIMARY KEY,    -- always 1
-    key         BLOB NOT NULL,          -- id of the key that everything is sealed with afterwards
-    begun_at    INTEGER NOT NULL,       -- when it was asked for
-    finished_at INTEGER,                -- when the last seal was changed
-    receipt     INTEGER NOT NULL,       -- bytes of receipts up to this one are done
-    event       INTEGER NOT NULL,       -- bodies of events up to this one are done
-    resealed    INTEGER NOT NULL,       -- how many seals were changed
-    broken      INTEGER NOT NULL        -- how many could not be opened, and stay as they are
+    one          INTEGER PRIMARY KEY,   -- always 1
+    key          BLOB NOT NULL,         -- id of the key that everything is sealed with afterwards
+    begun_at     INTEGER NOT NULL,      -- when it was asked for
+    finished_at  INTEGER,               -- when the last seal was changed
+    last_receipt INTEGER NOT NULL,      -- newest receipt when it began: what comes later has the newest key already
+    last_event   INTEGER NOT NULL,      -- newest event then
+    receipt      INTEGER NOT NULL,      -- bytes of receipts up to this one are done
+    event        INTEGER NOT NULL,      -- bodies of events up to this one are done
+    resealed     INTEGER NOT NULL,      -- how many seals were changed
+    broken       INTEGER NOT NULL       -- how many could not be opened, and stay as they are
 );
 
 -- The keys that something here is sealed with: without one of them the database is not opened.
