@@ -49,6 +49,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     max_body: Annotated[int, Meta(ge=1, le=1 << 30)] = 1_048_576
     retention_days: Annotated[int, Meta(ge=1, le=3650)] = 30
     watch_interval: Annotated[float, Meta(gt=0, le=86400)] = 300.0
+    catch_up_interval: Annotated[int, Meta(ge=0, le=604_800)] = 3600
     silent_after: Annotated[float, Meta(gt=0, le=7776000)] | None = None
     pause_after_days: Annotated[int, Meta(ge=0, le=3650)] = 5
     log_format: Literal["console", "json"] | None = None
@@ -211,6 +212,7 @@ KNOWN: dict[str, Setting] = {
     "max_body": Setting(partial(_whole, low=1, high=1 << 30)),
     "retention_days": Setting(partial(_whole, low=1, high=3650)),
     "watch_interval": Setting(partial(_seconds, high=86400)),
+    "catch_up_interval": Setting(partial(_whole, low=0, high=604_800)),
     "silent_after": Setting(partial(_seconds, high=7776000)),
     "pause_after_days": Setting(partial(_whole, low=0, high=3650)),
     "log_format": Setting(partial(_word, words=("console", "json"))),

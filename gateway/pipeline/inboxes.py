@@ -71,6 +71,11 @@ class Inboxes:
         heard, self._heard = frozenset(self._heard), set()
         return heard
 
+    def candidate(self, connection_id: str) -> Candidate | None:
+        """Find a connection as calls are held against it; None when it is being removed, or its plugin is gone."""
+        candidates = (c for inbox in self._by_id.values() for c in inbox.candidates)
+        return next((c for c in candidates if c.account.connection == connection_id), None)
+
     def by_id(self, token_id: str) -> Inbox:
         """Find the inbox that a receipt came on; when its token was retired, the shared one."""
         return self._by_id.get(token_id) or self._by_digest[_digest(self._shared[0])]

@@ -11,7 +11,10 @@ from gateway.contract.provider import Provider
 from gateway.egress import Egress
 from gateway.loops import Loops
 from gateway.metrics import Metrics
+from gateway.pipeline.confirm import Confirmation
 from gateway.pipeline.inboxes import Inboxes
+from gateway.registration.asking import Asking
+from gateway.registration.reconcile import Reconciler
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
 from gateway.upkeep import Upkeep
@@ -62,6 +65,12 @@ class Services:
     not_ready: str | None = "starting"
     streams: int = 0
     upkeep: Upkeep = field(init=False)
+    reconciler: Reconciler = field(init=False)
+    confirmation: Confirmation = field(init=False)
 
     def __post_init__(self) -> None:
         self.upkeep = Upkeep(self.store, self.settings.retention_days)
+        asking, every = Asking(self.store, self.registrar.ways), self.settings.catch_up_interval or None
+        self.reconciler = Reconciler(self.store, self.inboxes, asking, every=every)
+        self.confirmation = Confirmation(self.store, self.inboxes, asking)
+        self.registrar.repairs.missed = self.reconciler.gap

@@ -67,6 +67,8 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         loops.start("removals", registrar.run_removals)
         loops.start("watch", _watch(settings, services).run)
         loops.start("upkeep", services.upkeep.run)
+        loops.start("confirming", services.confirmation.run)
+        loops.start("catching up", services.reconciler.run)
         stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
         watchdog.start()
         stack.callback(watchdog.hurry, LONGEST_STOP)

@@ -157,6 +157,8 @@ async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterat
         registrar = Registrar(store, egress, known, inboxes, delays=(0.01,))
         services = Services(settings, store, egress, known, registrar, inboxes, url, not_ready=None)
         services.loops.start("upkeep", services.upkeep.run)
+        services.loops.start("confirming", services.confirmation.run)
+        services.loops.start("catching up", services.reconciler.run)
         stack.push_async_callback(services.loops.stop)
         app, ingest = create_app(services), Ingest(services)
         async with _serving(QuickServer(app, settings.max_body, listening, ingest)):

@@ -7,6 +7,7 @@ from gateway.web import stream
 from gateway.web.api import (
     asyncapi,
     audit,
+    catching_up,
     connections,
     deliveries,
     destinations,
@@ -33,6 +34,7 @@ def api_router() -> Router:
         providers,
         connections,
         repairs,
+        catching_up,
         destinations,
         events,
         deliveries,
