@@ -35,14 +35,33 @@ class Scene(Struct, frozen=True, kw_only=True):
     type: str | None
 
 
+class Fault(Struct, frozen=True, kw_only=True):
+    """What a vendor's API does with one request instead of obeying.
+
+    `method`: of which request, None is any. `obeys`: it does what it is asked, and answers this all the same. `stalls`:
+    it gives no answer at all, for as long as it is waited for.
+    """
+
+    method: str | None = None
+    obeys: bool = False
+    stalls: bool = False
+    status: int = 500
+    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 class Simulator(ABC):
-    """Behave like one vendor: serve its API (`app`, an ASGI application) and make its calls (`calls`)."""
+    """Behave like one vendor: serve its API (`app`, an ASGI application) and make its calls (`calls`).
+
+    `faults`: what its API does next instead of obeying, used up one by one.
+    """
 
     credentials: ClassVar[Mapping[str, str]]
     """What its API accepts."""
 
     def __init__(self) -> None:
         self.hooks: dict[str, Hook] = {}
+        self.faults: list[Fault] = []
 
     @property
     @abstractmethod
@@ -105,3 +124,31 @@ class BookingSimulator(Simulator):
     @abstractmethod
     def forget(self, booking_id: str) -> None:
         """Remove it without a trace and without a call."""
+
+
+def troubled(app: Any, faults: list[Fault]) -> Any:
+    """Serve a vendor's API (ASGI) as its faults have it."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        fault = next((fault for fault in faults if fault.method in (None, scope["method"])), None)
+        if fault is None:
+            await app(scope, receive, send)
+            return
+        faults.remove(fault)
+        if fault.obeys:
+            await app(scope, receive, _unheard)
+        if fault.stalls:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        headers = [*fault.headers, ("content-length", str(len(fault.body)))]
+        start = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers]
+        await send({"type": "http.response.start", "status": fault.status, "headers": start})
+        await send({"type": "http.response.body", "body": fault.body})
+
+    return serve
+
+
+async def _unheard(message: Any) -> None:
+    """Take the part of an answer that nobody gets."""
+    del message

@@ -6,14 +6,13 @@ from urllib.parse import quote
 
 from msgspec import Meta, Struct, field
 
-from gateway.contract.errors import ApiRefused
-from gateway.contract.provider import Http, Settings, Wanted, Webhook, WebhookApi
+from gateway.contract.paging import Numbered, all_pages
+from gateway.contract.provider import Http, Settings, Wanted, Webhook, WebhookApi, discard
 
 SITES: Mapping[str, str] = {
     "harmonizely": "https://harmonizely.com/api",
     "simplymeet": "https://app.simplymeet.me/api",  # a newer wiki says secure.simplymeet.me: give it as `base_url`
 }
-NOT_FOUND = 404
 
 
 class Credentials(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -34,11 +33,13 @@ class _Hook(Struct):
 
 class _Page(Struct):
     pages: int = 1
+    total: int | None = None
     embedded: dict[str, list[_Hook]] = field(name="_embedded", default_factory=dict)
 
 
 class Webhooks(WebhookApi):
     events = ("meetingScheduled", "meetingCancelled", "meetingRescheduled")
+    shows_secret = True
 
     def base_url(self, settings: SiteSettings) -> str:
         return (settings.base_url or SITES[settings.site]).rstrip("/")
@@ -52,20 +53,14 @@ class Webhooks(WebhookApi):
         return _webhook(answer.read(_Hook))
 
     async def list(self, http: Http) -> Sequence[Webhook]:
-        found: list[Webhook] = []
-        for number in range(1, 1000):  # counted here: `_links.next` is not documented, and an end is certain
+        async def read(number: int) -> Numbered:  # counted: `_links.next` is not documented
             page = (await http.request("GET", "/webhooks", query={"page": str(number)})).read(_Page)
-            found += map(_webhook, page.embedded.get("items", ()))
-            if number >= page.pages:
-                break
-        return found
+            return Numbered(map(_webhook, page.embedded.get("items", ())), page.pages, page.total)
+
+        return await all_pages(read)
 
     async def delete(self, http: Http, webhook_id: str) -> None:
-        try:
-            await http.request("DELETE", f"/webhooks/{quote(webhook_id, safe='')}")
-        except ApiRefused as refusal:
-            if refusal.status != NOT_FOUND:
-                raise
+        await discard(http, f"/webhooks/{quote(webhook_id, safe='')}")
 
 
 def _webhook(hook: _Hook) -> Webhook:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.provider import decode
 from gateway.contract.signatures import sign
-from gateway.contract.simulator import Hook, Scene, Simulator
+from gateway.contract.simulator import Hook, Scene, Simulator, troubled
 from providers.harmonizely import Harmonizely
 
 PAGE = 10
@@ -48,10 +48,10 @@ class Simulation(Simulator):
         super().__init__()
         self.user_agent = user_agent
         self.created: dict[str, str] = {}
-        self._app = self._api()
+        self._app = troubled(self._api(), self.faults)
 
     @property
-    def app(self) -> Litestar:
+    def app(self) -> Any:
         return self._app
 
     def settings(self, base_url: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import msgspec
 from litestar import Litestar, Request, Response, delete, get, patch, post
 from litestar.params import FromPath
 
-from gateway.contract.simulator import BookingSimulator, Hook, Scene
+from gateway.contract.simulator import BookingSimulator, Hook, Scene, troubled
 from providers.meetergo.api import Webhooks
 
 PERSONAL = "rgo-simulated-personal-token"
@@ -50,10 +50,10 @@ class Simulation(BookingSimulator):
         self.appointments: dict[str, dict[str, Any]] = {}
         self.requests: list[datetime] = []
         self._numbers = count(1)
-        self._app = _api(self)
+        self._app = troubled(_api(self), self.faults)
 
     @property
-    def app(self) -> Litestar:
+    def app(self) -> Any:
         return self._app
 
     def settings(self, base_url: str) -> dict[str, Any]:
