@@ -12,6 +12,7 @@ from gateway.cli.connect import connect, providers
 from gateway.cli.connections import connections
 from gateway.cli.demo import demo
 from gateway.cli.destinations import destinations
+from gateway.cli.doctor import doctor
 from gateway.cli.events import events
 from gateway.cli.keys import keys
 from gateway.cli.privacy import audit, erase, rotate_encryption
@@ -49,7 +50,7 @@ def serve(wishes: Wishes) -> int:
 
 TRAFFIC = (events, deliveries, quarantine)
 CARE = (backup, erase, rotate_encryption, audit)
-for command in (demo, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE):
+for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE):
     cli.add_command(command)
 
 

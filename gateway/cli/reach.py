@@ -40,12 +40,30 @@ class Gateway:
 
     def __init__(self, client: Any, url: str) -> None:
         self._client = client
-        self._url = url
+        self.url = url
 
     def get(self, path: str, query: Mapping[str, Any] | None = None, *, holds: str | None = None) -> Any:
         """Ask for something; query values of None are left out. `holds`: a name that the answer must have."""
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return self._holding(holds, *self._call("GET", path, query=given))
+
+    def look(self, path: str) -> tuple[int, dict[str, Any]]:
+        """Ask for something whose status is the answer."""
+        answer = self._send("GET", path)
+        value = _decoded(answer.content)
+        if not isinstance(value, dict):
+            raise self._no_gateway(answer.status_code)
+        return answer.status_code, value
+
+    def probe(self, url: str) -> int:
+        """Ask an address as a stranger would, and tell the status. What is raised does not repeat the address."""
+        from gateway.egress import ClientError, stranger  # noqa: PLC0415 -- loads the HTTP client: not for --help
+
+        try:
+            with stranger() as client:
+                return int(client.head(url).status_code)
+        except ClientError as error:
+            raise Unreachable(str(error)) from None
 
     def raw(self, path: str, query: Mapping[str, Any]) -> bytes:
         """Ask for bytes that are nothing to us."""
@@ -87,7 +105,7 @@ class Gateway:
         try:
             return self._client.request(method, path, params=query, json=body)
         except ClientError as error:
-            raise Unreachable(f"no gateway answers at {self._url} ({error}): start one with `gateway serve`") from None
+            raise Unreachable(f"no gateway answers at {self.url} ({error}): start one with `gateway serve`") from None
 
     def _refusal(self, status: int, value: Any, path: str, sent: Mapping[str, Any]) -> Failed:
         if status < HTTPStatus.BAD_REQUEST or not isinstance(value, dict) or "title" not in value:
@@ -102,7 +120,7 @@ class Gateway:
         return value
 
     def _no_gateway(self, status: int) -> Failed:
-        return Failed(f"{self._url} answers {status}, but not as a gateway does: check --url or GATEWAY_URL")
+        return Failed(f"{self.url} answers {status}, but not as a gateway does: check --url or GATEWAY_URL")
 
 
 def _decoded(content: bytes) -> Any:

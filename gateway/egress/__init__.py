@@ -149,5 +149,10 @@ def gateway_client(base_url: str, key: str) -> httpx.Client:
     return httpx.Client(base_url=base_url, headers=headers, trust_env=False, timeout=60.0)
 
 
+def stranger() -> httpx.Client:
+    """Make a client that asks the gateway's own public URL as somebody without a key, and follows nothing."""
+    return httpx.Client(headers={"user-agent": USER_AGENT}, trust_env=False, timeout=10.0)
+
+
 ClientError = httpx.HTTPError
 """What that client raises when no answer comes: its callers do not import the HTTP library."""

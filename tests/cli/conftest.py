@@ -104,7 +104,7 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(sent)
 
-        do_GET = do_POST = do_DELETE = do_PATCH = answer  # noqa: N815 -- the names are http.server's
+        do_GET = do_HEAD = do_POST = do_DELETE = do_PATCH = answer  # noqa: N815 -- the names are http.server's
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 -- the name is http.server's
             pass

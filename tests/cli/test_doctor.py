@@ -1,0 +1,120 @@
+"""`gateway doctor`: what is well is said in a line, what is not comes with what to do."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.cli import doctor
+from tests.cli.conftest import CONNECTION, DELIVERY, DESTINATION, Cli, Ended, StandIn
+
+CON, DST = CONNECTION["id"], DESTINATION["id"]
+CHECK = f"/v1/connections/{CON}/check"
+CHECKED = {**CONNECTION, "status": "active", "drift": [], "plan": {"steps": []}, "problem": None}
+
+
+@pytest.fixture
+def well(standin: StandIn, tmp_path: Path) -> StandIn:
+    """A gateway that is well in every way but TLS, with one connection and one destination."""
+    data = tmp_path / "gateway-data"
+    data.mkdir(exist_ok=True)
+    for name in ("gateway.db", "secret.keys"):
+        (data / name).touch()
+    for path in (data, *data.iterdir()):
+        path.chmod(0o700)
+    standin.answer("GET", "/ready", {"status": "ready"})
+    standin.answer("GET", "/v1/url", {"inbound_url": standin.url + "/in/" + "t" * 43})
+    standin.answer("HEAD", "/in/" + "t" * 43, None)
+    standin.answer("GET", "/v1/stats", {"receipts": {"quarantined": 0}, "deliveries": {}})
+    standin.page("/v1/connections", CONNECTION)
+    standin.answer("POST", CHECK, CHECKED)
+    standin.page("/v1/destinations", {**DESTINATION, "paused": False})
+    return standin
+
+
+def finding(ended: Ended, about: str) -> dict[str, Any]:
+    """Find what was found about something; with what is not well comes advice."""
+    findings = {each["about"].split(" (")[0]: each for each in json.loads(ended.out)["findings"]}
+    assert all(bool(each["advice"]) == (each["verdict"] != "ok") for each in findings.values())
+    found: dict[str, Any] = findings[about]
+    return found
+
+
+def test_a_gateway_that_is_well_passes(cli: Cli, well: StandIn) -> None:
+    del well
+    (Path("gateway-data") / "gateway.url").chmod(0o600)
+    (Path("gateway-data") / "admin.key").chmod(0o600)
+    ended = cli("doctor")
+    assert (ended.status, ended.err) == (0, "")
+    assert "failed" not in ended.out
+    assert "t" * 43 not in ended.out  # the inbound token is nobody's business
+
+
+@pytest.mark.parametrize(
+    ("asked", "answer", "expected"),
+    [
+        (("GET", "/ready"), (503, {"reason": "disk"}), ("gateway", "failed", "disk")),
+        (("GET", "/ready"), (200, {"failing": {"watch": "OSError"}}), ("gateway", "warning", "watch: OSError")),
+        (("HEAD", "/in/" + "t" * 43), (404, None), ("public URL", "failed", "answers 404")),
+        (("GET", "/v1/stats"), (200, {"receipts": {"quarantined": 3}, "deliveries": {}}),
+         ("quarantine", "warning", "3 calls")),
+        (("POST", CHECK), (502, {"title": "x", "detail": "Invalid API key."}),
+         ("connection Sales", "failed", "Invalid API key")),
+        (("POST", CHECK), (200, {**CHECKED, "drift": [{"words": "It is gone."}]}),
+         ("connection Sales", "failed", "It is gone.")),
+        (("POST", CHECK), (200, {**CHECKED, "silent": True}), ("connection Sales", "warning", "silent")),
+        (("GET", "/v1/destinations"), (200, {"items": [DESTINATION], "next": None}),
+         ("destination crm", "warning", "410 Gone")),
+    ],
+)  # fmt: skip
+def test_what_is_not_well_is_found(
+    cli: Cli, well: StandIn, asked: tuple[str, str], answer: tuple[int, Any], expected: tuple[str, str, str]
+) -> None:
+    about, verdict, says = expected
+    well.answers[asked] = answer
+    ended = cli("doctor", "--json")
+    found = finding(ended, about)
+    assert found["verdict"] == verdict
+    assert says in found["detail"]
+    assert ended.status == (verdict == "failed")
+
+
+def test_dead_and_waiting_deliveries_are_found(cli: Cli, well: StandIn) -> None:
+    counts = {"receipts": {"quarantined": 0}, "deliveries": {DST: {"dead": 2, "pending": 5}}}
+    well.answer("GET", "/v1/stats", counts)
+    well.page("/v1/deliveries", {**DELIVERY, "attempt": 3, "last_status": None, "last_error": "no answer"})
+    lines = cli("doctor").out.splitlines()
+    assert any("5 waiting; the oldest was tried 3 times: no answer" in line for line in lines)
+    assert any("2 deliveries are dead" in line for line in lines)
+
+
+def test_files_that_others_may_read_are_found(cli: Cli, well: StandIn) -> None:
+    del well
+    Path("gateway-data/secret.keys").chmod(0o644)
+    ended = cli("doctor", "--json")
+    assert "secret.keys" in finding(ended, "data")["detail"]
+    assert ended.status == 1
+
+
+def test_a_missing_key_and_a_full_disk_are_found(cli: Cli, well: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    del well
+    Path("gateway-data/secret.keys").unlink()
+    monkeypatch.setattr(doctor, "LOW_DISK", 1 << 60)
+    monkeypatch.setattr(doctor, "LITTLE_DISK", 1 << 60)
+    ended = cli("doctor", "--json")
+    assert (finding(ended, "keys")["verdict"], finding(ended, "disk")["verdict"]) == ("failed", "failed")
+
+
+def test_a_gateway_that_does_not_answer_is_said_once(cli: Cli, well: StandIn) -> None:
+    well.answers.clear()
+    ended = cli("doctor", GATEWAY_URL="http://127.0.0.1:1")
+    assert ended.status == 1
+    assert ended.out.count("no gateway answers") == 1
+
+
+def test_a_wrong_setting_is_the_first_thing_to_mend(cli: Cli) -> None:
+    ended = cli("doctor", GATEWAY_PORT="nonsense")
+    assert ended.status == 1
+    assert "GATEWAY_PORT" in ended.out
+    assert len(ended.out.splitlines()) == 2
