@@ -11,6 +11,7 @@ GatewayError
  +-- StoreUnavailable       503 with Retry-After: the caller sends again
  +-- EgressRefused          the address may not be reached: the attempt fails and says which address
  +-- ConfigurationError     the gateway does not start: the message names the setting
+ +-- NotGenuine             a consumer's: the delivery is not the gateway's: answer 401 and do nothing
 """
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "CredentialRefused",
     "EgressRefused",
     "GatewayError",
+    "NotGenuine",
     "NotUnderstood",
     "ProviderApiError",
     "StoreUnavailable",
@@ -87,3 +89,7 @@ class EgressRefused(GatewayError):
 
 class ConfigurationError(GatewayError):
     """Name the setting to change, and how."""
+
+
+class NotGenuine(GatewayError):
+    """Say to a consumer why a delivery is not to be believed."""
