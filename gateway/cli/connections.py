@@ -6,6 +6,7 @@ from typing import Any
 import rich_click as click
 
 from gateway.cli import show
+from gateway.cli.latest import print_latest
 from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
 from gateway.cli.source import SOURCES, Sources
 from gateway.cli.table import Column
@@ -43,8 +44,14 @@ def list_connections(wishes: Wishes, /, **query: Any) -> None:
 @common
 @click.pass_obj
 def show_connection(wishes: Wishes, connection: str) -> None:
-    """Show one connection."""
-    wishes.one(f"/v1/connections/{segment(connection)}", _print_connection)
+    """Show one connection; of one that is set up by hand, also what its newest call looks like."""
+    with wishes.gateway() as gateway:
+        found = gateway.get(_path(connection))
+        by_hand = found.get("instructions") and not wishes.as_json
+        call = gateway.get(f"{_path(connection)}/latest-call") if by_hand else None
+    wishes.answer(found, _print_connection)
+    if by_hand:
+        print_latest(call)
 
 
 def _print_connection(connection: Any) -> None:
@@ -115,7 +122,7 @@ def _path(connection: str) -> str:
 def _print_checked(checked: Any) -> None:
     """Print what was found, what was or is to be done, and who has to say something: each thing once, in order."""
     plan, name = checked["plan"], f"{show.clean(checked['name'])} ({show.clean(checked['provider'])})"
-    drift, done = checked["drift"], checked["done"]
+    drift, done, problem = checked["drift"], checked["done"], checked["problem"] if plan["steps"] else None
     if not drift and not plan["steps"]:
         webhook = (checked.get("remote") or {}).get("id")
         fine = f": its webhook {show.clean(webhook)} is as it should be" if webhook and not plan["left"] else ""
@@ -130,6 +137,7 @@ def _print_checked(checked: Any) -> None:
         _print_part(
             "To do:" if not plan["decide"] else "Then:", (step["words"] for step in plan["steps"]), numbered=True
         )
+        _print_part("The latest repair ended with:", [problem] if problem and not plan["decide"] else [])
     _print_part("Left alone:", plan["left"])
     if plan["steps"] and not done:
         show.say(f"Nothing was changed. `gateway connections repair {show.clean(checked['id'])}` does it.")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import rich_click as click
 
 from gateway import __version__
-from gateway.cli import show
+from gateway.cli import asking, show
 from gateway.cli.backup import backup
 from gateway.cli.connect import connect, providers
 from gateway.cli.connections import connections
@@ -52,6 +52,8 @@ TRAFFIC = (events, deliveries, quarantine)
 CARE = (backup, erase, rotate_encryption, audit)
 for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE):
     cli.add_command(command)
+for command in asking.COMMANDS:
+    connections.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -84,6 +84,10 @@ class Gateway:
         """Make something, or have something done. `holds`: a name that the answer must have."""
         return self._holding(holds, *self._call("POST", path, body=body))
 
+    def patch(self, path: str, body: Mapping[str, Any], *, holds: str | None = None) -> Any:
+        """Change something. `holds`: a name that the answer must have."""
+        return self._holding(holds, *self._call("PATCH", path, body=body))
+
     def delete(self, path: str) -> bool:
         """Remove something; False when the gateway goes on with it by itself."""
         return self._call("DELETE", path)[0] != HTTPStatus.ACCEPTED

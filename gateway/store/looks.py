@@ -9,7 +9,7 @@ from msgspec.structs import asdict
 
 from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Engine, Row, Tx
-from gateway.store.ids import key_hash
+from gateway.store.ids import key_hash, receipt_id
 from gateway.store.statements import load
 
 _sql = load("held")
@@ -71,6 +71,10 @@ class Looks:
         """Say about which of these bookings a call is held."""
         return await self._engine.read(partial(_held, keys=keys)) if keys else frozenset()
 
+    async def latest_call(self, connection: str, token: str) -> str | None:
+        """Name the newest receipt of a connection; else the newest that came to a URL and nobody recognised."""
+        return await self._engine.read(partial(_latest_call, connection=connection, token=token))
+
     def _latest(self, tx: Tx, *, keys: Sequence[str]) -> dict[str, LastTold]:
         newest: dict[str, Row] = {}
         for row in tx.run(_sql.told, keys=[key_hash(key) for key in keys]):
@@ -93,6 +97,11 @@ def _put(tx: Tx, items: Sequence[Look]) -> list[None]:
     for look in items:
         tx.run(_sql.put_look, **asdict(look))
     return [None for _ in items]
+
+
+def _latest_call(tx: Tx, *, connection: str, token: str) -> str | None:
+    rows = tx.run(_sql.latest_call, connection=connection) or tx.run(_sql.latest_unclaimed, token=token)
+    return receipt_id(rows[0][0]) if rows else None
 
 
 def _held(tx: Tx, *, keys: Sequence[str]) -> frozenset[str]:

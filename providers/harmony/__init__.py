@@ -26,11 +26,15 @@ In Harmony, as somebody who may manage webhooks (an admin may):
   2. Click + Create Webhook.
   3. Name:                 {name}
   4. Webhook URL:          {url}
-  5. Events to Subscribe To: tick those you need, or Select All. Whichever they are, they are passed on.
-  6. Click Test beside the URL, and look for the call in this gateway. Then click Create Webhook.
-If Harmony then shows a signing secret, keep it: it is shown once. How calls are signed with it is not documented. Once
-you know, connect again with the secret and the setting `signature`; until then nothing but the URL proves a call, so
-give the URL to nobody else.
+  5. Events to Subscribe To: {events}. Whichever you tick are passed on.
+  6. Click Test beside the URL: `gateway connections show ID` then shows what arrived. Then click Create Webhook.
+"""
+UNSIGNED = """\
+If Harmony then shows a signing secret, keep it: it is shown once. How calls are signed with it is not documented, but
+`gateway connections show ID` tells which headers the latest call has. Say what you see there, for example
+  gateway connections change ID --signing-secret --set signature.header=x-harmony-signature --set signature.encoding=hex
+and it is tried on that call before it is believed. Until then nothing but the URL proves a call, so give it to nobody
+else.
 """
 
 
@@ -50,7 +54,7 @@ class Harmony(Provider):
     docs = "https://help.heyharmony.com/docs/integrations/webhooks"
     settings = SignatureSettings
     signature = Unsigned(f"Harmony hands out a signing secret and documents no use of it: {docs}")
-    webhooks = ByHand(STEPS)
+    webhooks = ByHand(STEPS, UNSIGNED)
     types = ("conversation.activity", "provider.event")
 
     def scheme(self, settings: SignatureSettings) -> Hmac | Unsigned:

@@ -172,8 +172,9 @@ def test_deliveries_show_more_where_there_is_room(cli: Cli, standin: StandIn, te
 def test_instructions_are_the_lines_that_they_are(cli: Cli, standin: StandIn) -> None:
     steps = "1. Open Settings.\n2. Paste the URL.\n3. Tick \x1b[31mall."
     standin.answer("GET", f"/v1/connections/{CON}", {**CONNECTION, "instructions": steps})
+    standin.answer("GET", f"/v1/connections/{CON}/latest-call", None)
     out = cli("connections", "show", CON).out
-    assert out.endswith("\n\n1. Open Settings.\n2. Paste the URL.\n3. Tick \\x1b[31mall.\n")
+    assert out.endswith("\n\n1. Open Settings.\n2. Paste the URL.\n3. Tick \\x1b[31mall.\nNo call has come yet.\n")
     assert "instructions" not in out
 
 

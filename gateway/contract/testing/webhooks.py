@@ -1,6 +1,7 @@
 """Webhook API: what the plugin asks of the vendor's, tried on the simulator; and the simulator itself."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import UTC, datetime
 from functools import wraps
@@ -43,8 +44,9 @@ class ByHandSuite(Suite):
 
     def test_the_steps_name_the_url_and_the_connection(self) -> None:
         assert isinstance(self.provider.webhooks, ByHand)
-        steps = self.provider.webhooks.steps.format(url="https://u.example.com/in/x", name="Acme")
-        assert "https://u.example.com/in/x" in steps
+        steps = self.provider.webhooks.steps + self.provider.webhooks.unsigned
+        assert "{url}" in self.provider.webhooks.steps
+        assert not set(re.findall(r"\{(\w*)\}", steps)) - {"url", "name", "events"}, "steps: nobody fills these in"
 
 
 class SimulatorSuite(Suite):

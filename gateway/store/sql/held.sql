@@ -60,3 +60,12 @@ ON CONFLICT (connection) DO UPDATE
    SET reason = excluded.reason, since = excluded.since, page = excluded.page, begun_at = excluded.begun_at,
        finished_at = excluded.finished_at, seen = excluded.seen, total = excluded.total, missed = excluded.missed,
        waiting = excluded.waiting, unread = excluded.unread, error = excluded.error, covered = excluded.covered
+
+-- name: latest_call
+-- There is no index on the connection: a call is seldom looked for, and then a new one.
+SELECT digest FROM receipts WHERE connection = :connection ORDER BY number DESC LIMIT 1
+
+-- name: latest_unclaimed
+SELECT digest FROM receipts
+ WHERE status <> 'understood' AND status = 'quarantined' AND connection IS NULL AND token = :token
+ ORDER BY number DESC LIMIT 1

@@ -9,10 +9,12 @@ from litestar.di import NamedDependency
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from gateway.contract.provider import ByHand
+from gateway.registration.reconcile import unaskable
 from gateway.registration.rotate import GRACE_MS
 from gateway.registration.rules import ConnectionChange, ConnectRequest
 from gateway.store import model
 from gateway.store.model import ConnectionStatus
+from gateway.web.api import latest_call
 from gateway.web.api.calls import call
 from gateway.web.api.pages import Page, Paging, Time, moment, of_all, perhaps
 from gateway.web.api.reading import Asker, Id, wired
@@ -51,7 +53,8 @@ class ReplacedView(Struct, frozen=True, kw_only=True):
 class ConnectionView(Struct, frozen=True, kw_only=True):
     """A connection. Tokens in URLs are shown to keys with the scope config:write.
 
-    `verification`: how its calls are proven. `silent`: no call for longer than is usual. `problem`: what the latest
+    `verification`: how its calls are proven. `cannot_catch_up`: why nobody can be asked for what was missed; null:
+    somebody can, see `/reconcile`. `silent`: no call for longer than is usual. `problem`: what the latest
     look at the provider found, in words. `missed_since`: events may be missing from then on, until that is looked up.
     `signing_secret` is there once: in the answer that tells of its making.
     """
@@ -70,6 +73,7 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
     instructions: str | None
     replaced: tuple[ReplacedView, ...]
     missed_since: Time | None
+    cannot_catch_up: str | None
     last_received_at: Time | None
     rejected: int
     last_rejected_at: Time | None
@@ -111,8 +115,12 @@ async def show_connection(request: Asker, connection_id: Id) -> ConnectionView:
 async def change_connection(
     request: Asker, connection_id: Id, given: NamedDependency[ConnectionChange]
 ) -> ConnectionView:
-    """Change name, credentials, and what needs no new webhook. 409: it does need one."""
+    """Change name, credentials, and what needs no new webhook.
+
+    409: it does need one, or the latest call is not signed as is said here for the first time.
+    """
     services = wired(request)
+    await latest_call.check(services, connection_id, given)
     if await services.registrar.change(connection_id, given) is None:
         raise missing("connection")
     return await shown(services, connection_id, whole=True)
@@ -172,6 +180,7 @@ def described(services: Services, row: model.Connection, heard: Mapping[str, int
         "instructions": _instructions(services, row, shown),
         "replaced": tuple(map(_replaced, row.replaced)),
         "missed_since": perhaps(row.missed_since),
+        "cannot_catch_up": unaskable(services.inboxes.candidate(row.id)),
         "last_received_at": perhaps(heard.get(row.id)),
         "rejected": rejected,
         "last_rejected_at": last_rejected_at,
@@ -212,7 +221,9 @@ def _instructions(services: Services, row: model.Connection, url: str) -> str | 
     provider = services.providers.get(row.provider)
     if provider is None or not isinstance(provider.webhooks, ByHand):
         return None
-    return provider.webhooks.steps.replace("{url}", url).replace("{name}", row.name)
+    steps = provider.webhooks.steps if row.secrets else provider.webhooks.steps + provider.webhooks.unsigned
+    events = ", ".join(_settings(services, row).get("events") or ()) or "all that there are"
+    return steps.replace("{events}", events).replace("{url}", url).replace("{name}", row.name)
 
 
 HANDLERS: list[Any] = [list_connections, connect, show_connection, change_connection, disconnect]

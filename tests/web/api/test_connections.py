@@ -10,7 +10,7 @@ from tests.web.conftest import Gateway
 SHAPE = {
     "id", "provider", "name", "status", "silent", "inbound_url", "account", "settings", "remote", "instructions",
     "last_received_at", "rejected", "last_rejected_at", "created_at", "problem", "verification", "replaced",
-    "missed_since",
+    "missed_since", "cannot_catch_up",
 }  # fmt: skip
 
 
