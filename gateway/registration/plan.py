@@ -241,7 +241,7 @@ def _steps(keeper: Webhook | None, spare: Sequence[Webhook], wanted: Wanted, kno
         return (_create(wanted), *deletes)
     found = {drift.what for drift in _differences(keeper, wanted, known)}
     if not found:
-        known_already = known.last is not None and known.last.id == keeper.id
+        known_already = known.last is not None and (known.last.id, known.last.url) == (keeper.id, keeper.url)
         adopt = Step("adopt", keeper.id, f"Take {keeper.id} as this connection's webhook: it is there already.")
         return tuple(deletes) if known_already else (adopt, *deletes)
     if found == {"events"} and known.updates:

@@ -188,7 +188,8 @@ class Repairs:
             repaired=" ".join((plan.words, *done)) if by_itself and done else None,
         )
         if done:
-            _log.info("connection_repaired", connection=row.id, provider=row.provider, plan=plan.kind)
+            found = [drift.what for drift in plan.drift]
+            _log.info("connection_repaired", connection=row.id, provider=row.provider, plan=plan.kind, found=found)
         self._fine[connection_id] = now
         if plan.losing:
             await self.missed(connection_id)
@@ -247,6 +248,8 @@ class Repairs:
 
     async def _may_miss(self, connection: Connection) -> None:
         """Commit since when events may be missing: since the webhook was last seen as it should be."""
+        if self._ways.bookings(connection) is None:
+            return  # nobody can be asked for them
         fine = self._fine.get(connection.id, 0)
         await self._rows.update(connection.id, lambda c: missing(c, fine))
 

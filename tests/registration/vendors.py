@@ -1,11 +1,13 @@
 """Three invented providers, one for each way of connecting, and the API that two of them share."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gateway.contract.errors import ApiUnavailable, WebhookLimit
+from gateway.contract.errors import ApiRefused, ApiUnavailable, WebhookLimit
 from gateway.contract.provider import (
     Account,
     ByHand,
@@ -40,15 +42,22 @@ class Scheme(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Office(WebhookApi):
-    """The vendor's side in memory: what it has, what it was asked, and what it does next instead of obeying."""
+    """The vendor's side in memory: what it has, what it was asked, and what it does next instead of obeying.
+
+    `limit`: how many webhooks it takes. `at`: called before and after it does something.
+    """
 
     events = ("made", "moved", "gone")
+    shows_secret = True
 
     def __init__(self) -> None:
         self.hooks: dict[str, Webhook] = {}
         self.asked: list[str] = []
         self.fails: dict[str, list[Exception]] = {}
         self.loses_answers = False
+        self.limit = 1000
+        self._numbers = count(1)
+        self.at: Callable[[str], None] = lambda _: None
 
     def base_url(self, settings: Site) -> str:
         return settings.base_url
@@ -58,13 +67,17 @@ class Office(WebhookApi):
 
     def _answer(self, verb: str) -> None:
         self.asked.append(verb)
+        self.at(f"before {verb}")
         if self.fails.get(verb):
             raise self.fails[verb].pop(0)
 
     async def create(self, http: Http, wanted: Wanted) -> Webhook:
         del http
         self._answer("create")
+        if len(self.hooks) >= self.limit:
+            raise full()
         hook = self.add(wanted)
+        self.at("after create")
         if self.loses_answers:
             raise ApiUnavailable("no answer within 20 s")
         return hook
@@ -78,10 +91,11 @@ class Office(WebhookApi):
         del http
         self._answer("delete")
         self.hooks.pop(webhook_id, None)
+        self.at("after delete")
 
     def add(self, wanted: Wanted) -> Webhook:
         hook = Webhook(
-            id=f"hook-{len(self.asked)}",
+            id=f"hook-{next(self._numbers)}",
             url=wanted.url,
             events=wanted.events,
             secret=wanted.secret,
@@ -90,6 +104,19 @@ class Office(WebhookApi):
         )
         self.hooks[hook.id] = hook
         return hook
+
+
+class Changing(Office):
+    """One that can also change a webhook in place."""
+
+    async def update(self, http: Http, webhook_id: str, wanted: Wanted) -> Webhook:
+        del http
+        self._answer("update")
+        if webhook_id not in self.hooks:
+            raise ApiRefused("no such webhook", status=404)
+        self.hooks[webhook_id] = replace(self.hooks[webhook_id], url=wanted.url, events=wanted.events)
+        self.at("after update")
+        return self.hooks[webhook_id]
 
 
 class Silent(Provider):
