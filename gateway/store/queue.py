@@ -22,6 +22,10 @@ ROUNDS = 4
 """How often one claim looks again when all it saw were followers; the next claim goes on from there."""
 LONGEST_GAP_MS = 2 * 24 * 60 * 60 * 1000
 """Failures of a destination that lie further apart are not one long failure: longer than any wait of the schedule."""
+SUSPECTED = 2
+"""A delivery that was being tried at so many ends of the gateway may be what ends it."""
+APART_MS = 250
+"""Between the tries of two of them, after a start."""
 _sql = load("queue")
 
 Tried = tuple[Result, int]
@@ -326,7 +330,19 @@ def recover(tx: Tx, now: int) -> None:
     less was set back in between: what is still to come is moved by as much.
     """
     clock = tx.run(_sql.last_clock)[0][0]
-    tx.run(_sql.abandoned, now=now)
+    _take_up(tx, now)
     if clock > now:
         tx.run(_sql.set_back, jump=clock - now, now=now)
     tx.run(_sql.tick, now=now)
+
+
+def _take_up(tx: Tx, now: int) -> None:
+    """Make due what a dead process had claimed. What was there at two ends in a row is suspected of them, and is tried
+    by itself, one after the other: so nothing is drawn in that has only bad company."""
+    suspects = 0
+    for number, due, lost in tx.run(_sql.abandoned):
+        if lost >= SUSPECTED:
+            tx.run(_sql.set_due, due=now + suspects * APART_MS, number=number)
+            suspects += 1
+        elif due > now:
+            tx.run(_sql.set_due, due=now, number=number)

@@ -12,6 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from gateway.store.model import Claimed
+from gateway.store.queue import APART_MS, SUSPECTED
 from tests.store.samples import HandClock, accept, open_store, result, subscribe
 
 KEYS = st.sampled_from(["a", "a", "b", None])
@@ -32,8 +33,16 @@ class Modelled:
         self.status = "pending"
         self.attempt = 0
         self.tries = 0
-        self.lease: int | None = None
         self.again = False
+        self.earlier = 0
+        self.written: set[int] = set()
+
+    @property
+    def lost(self) -> int:
+        """How many tries went without a result, if the latest one did."""
+        if self.attempt == 0 or self.attempt in self.written:
+            return 0
+        return self.attempt - self.earlier - len([number for number in self.written if number > self.earlier])
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -90,6 +99,7 @@ class QueueMachine(RuleBasedStateMachine):
     def to_tail(self, m: Modelled) -> None:
         self.position += 1
         m.status, m.position, m.due, m.tries, m.again = "pending", self.position, self.clock.at, 0, True
+        m.earlier = m.attempt
 
     # --- what may happen -------------------------------------------------------------------------------------------
 
@@ -119,7 +129,7 @@ class QueueMachine(RuleBasedStateMachine):
             (m,) = [m for m in expected if each.event_id == self.events[m.event]]
             m.attempt, m.tries = m.attempt + 1, m.tries + 1
             assert (each.attempt, each.tries) == (m.attempt, m.tries)
-            m.due = m.lease = self.clock.at + round(lease * 1000)
+            m.due = self.clock.at + round(lease * 1000)
             self.held.append((each, m))
 
     @precondition(lambda self: self.claimable(1) or self.claimable(2))
@@ -145,7 +155,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.run(self.store.settle([result(claimed, outcome, wait=20.0)]))
         if m.status != "pending" or claimed.attempt != m.attempt:
             return
-        m.lease = None
+        if outcome != "released":
+            m.written.add(m.attempt)
         if outcome == "retry":
             m.due = self.clock.at + 20_000
         elif outcome == "released":
@@ -186,9 +197,12 @@ class QueueMachine(RuleBasedStateMachine):
     def restart(self) -> None:
         self.run(self.store.close())
         self.store = self.run(open_store(Path(self.folder.name), self.clock))
-        for _, m in self.held:
-            if m.status == "pending" and m.lease is not None:
-                m.due, m.lease = min(m.due, self.clock.at), None
+        suspects = 0
+        for m in sorted(self.model, key=lambda m: m.position):
+            if m.status == "pending" and m.lost:
+                suspected = m.lost >= SUSPECTED
+                m.due = self.clock.at + suspects * APART_MS if suspected else min(m.due, self.clock.at)
+                suspects += suspected
         self.held.clear()
 
     # --- what always holds -----------------------------------------------------------------------------------------

@@ -141,10 +141,16 @@ UPDATE deliveries SET status = 'skipped', finished_at = :now
 RETURNING number, destination
 
 -- name: abandoned
--- What a dead process had claimed: the try is counted, but nobody wrote down how it went.
-UPDATE deliveries SET due = :now
- WHERE status = 'pending' AND attempt > 0 AND due > :now
-   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt)
+-- What a dead process had claimed: the try is counted, but nobody wrote down how it went. `lost`: how many such tries.
+SELECT d.number, d.due, d.attempt - d.earlier
+       - (SELECT count(*) FROM attempts a WHERE a.delivery = d.number AND a.number > d.earlier) AS lost
+  FROM deliveries d
+ WHERE d.status = 'pending' AND d.attempt > 0
+   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.number AND a.number = d.attempt)
+ ORDER BY d.position
+
+-- name: set_due
+UPDATE deliveries SET due = :due WHERE number = :number
 
 -- name: last_clock
 SELECT clock FROM head
