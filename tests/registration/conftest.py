@@ -2,18 +2,22 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.contract.events import AnyEvent, UnknownEvent, decode_event
+from gateway.contract.provider import Webhook
 from gateway.egress import Egress
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.registration.rules import ConnectRequest
+from gateway.registration.watch import Watch
 from gateway.sealing import KeyRing, new_url_token
+from gateway.store.engines.engine import Clock
 from gateway.store.model import Connection, Token
 from gateway.store.store import Store
 from tests.registration.vendors import Office, Pasted, Plain, Signing
@@ -30,6 +34,20 @@ class Bench:
     office: Office
     inboxes: Inboxes
     registrar: Registrar
+    watch: Watch
+
+    async def row(self, connection_id: str) -> Connection:
+        (found,) = [row for row in await self.rows() if row.id == connection_id]
+        return found
+
+    def ours(self) -> list[Webhook]:
+        """List the webhooks at the vendor that call this gateway."""
+        return [hook for hook in self.office.hooks.values() if self.inboxes.by_token(hook.url.rpartition("/")[2])]
+
+    async def told(self) -> list[AnyEvent | UnknownEvent]:
+        """List what operators were told."""
+        events = await self.store.events(types=["gateway.connection_changed"], limit=500)
+        return [decode_event(event.body) for event in events]
 
     async def connect(self, provider: str, **fields: Any) -> Connection:
         if provider != "pasted":
@@ -51,17 +69,27 @@ class Bench:
 
 
 @contextlib.asynccontextmanager
-async def bench(directory: Path, office: Office) -> AsyncIterator[Bench]:
+async def bench(
+    directory: Path,
+    office: Office,
+    *,
+    public_url: str = PUBLIC_URL,
+    given: Sequence[str] = (),
+    silent_after: float | None = None,
+    clock: Clock | None = None,
+) -> AsyncIterator[Bench]:
     """Start on a data directory, which may have been used before."""
-    store = await Store.open(directory, KeyRing.parse(KEYS))
+    store = await Store.open(directory, KeyRing.parse(KEYS), clock=clock)
     egress = Egress()
     providers = {plugin.name: plugin for plugin in (Signing(office), Plain(office), Pasted())}
     if not await store.tokens():
         await store.put_token(Token(id="tok_1", token=new_url_token(), created_at=store.now()))
-    inboxes = Inboxes(store, providers, PUBLIC_URL)
+    inboxes = Inboxes(store, providers, public_url, given)
     await inboxes.refresh()
+    registrar = Registrar(store, egress, providers, inboxes, delays=(0.01,))
+    watch = Watch(registrar, store.rhythms.of, inboxes.heard, interval=0.01, silent_after=silent_after)
     try:
-        yield Bench(store, office, inboxes, Registrar(store, egress, providers, inboxes, delays=(0.01,)))
+        yield Bench(store, office, inboxes, registrar, watch)
     finally:
         await egress.aclose()
         await store.close()
@@ -80,8 +108,10 @@ async def removing(registrar: Registrar) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-def office() -> Office:
-    return Office()
+def office(request: pytest.FixtureRequest) -> Office:
+    """Make the vendor; a test's parameter may be its class."""
+    kind: type[Office] = getattr(request, "param", Office)
+    return kind()
 
 
 @pytest.fixture
