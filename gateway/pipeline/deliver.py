@@ -22,6 +22,7 @@ from gateway.metrics import Metrics
 from gateway.pipeline.render import render
 from gateway.pipeline.retry import SUCCESS, seconds_asked, verdict
 from gateway.store.model import Claimed, Destination, Result, SigningSecret
+from gateway.tracing import NotTracing, Tracing
 
 CONTENT_TYPES = {"standard": "application/json", "cloudevents": "application/cloudevents+json"}
 MOST_HEADERS = 32
@@ -53,7 +54,7 @@ class Terms(Struct, frozen=True, kw_only=True):
     `schedule`: seconds before each retry. `timeout`: seconds for one whole attempt. `pause_after`: seconds of nothing
     but failures after which a destination is paused; None: never. `clock`: seconds since 1970 as the world counts
     them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1). `metrics`: where attempts
-    are counted.
+    are counted. `tracing`: who is told of them.
     """
 
     schedule: Sequence[float]
@@ -63,15 +64,26 @@ class Terms(Struct, frozen=True, kw_only=True):
     clock: Callable[[], float] = time.time
     unit: Callable[[], float] = random.random
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=NotTracing)
 
 
 async def deliver(claimed: Claimed, destination: Destination, door: Door, terms: Terms) -> Result:
     """Try once; whatever the consumer does becomes a Result, within the timeout."""
+    with terms.tracing.attempt(claimed.event_id, claimed.event_type, destination.id, claimed.attempt) as attempted:
+        result = await _deliver(claimed, destination, door, terms, attempted.headers)
+        attempted.outcome, attempted.status = result.outcome, result.status
+    return result
+
+
+async def _deliver(
+    claimed: Claimed, destination: Destination, door: Door, terms: Terms, traced: Mapping[str, str]
+) -> Result:
     started = _Start(claimed, terms)
     try:
         async with asyncio.timeout(terms.timeout):
             body = render(claimed.body, destination.format, destination.profile, terms.public_url)
-            reply = await door.post(destination.url, _headers(claimed, destination, body, started.at), body)
+            headers = {**_headers(claimed, destination, body, started.at), **traced}
+            reply = await door.post(destination.url, headers, body)
     except TimeoutError:
         return started.failed(f"no whole answer within {terms.timeout:g} s")
     except (NoAnswer, EgressRefused) as error:

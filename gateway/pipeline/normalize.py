@@ -71,9 +71,14 @@ class Arrived(Struct, frozen=True):
     ambiguous: frozenset[int] = frozenset()
 
     @property
+    def inbound(self) -> Inbound:
+        """Show the call as it came."""
+        return self.call.inbound if isinstance(self.call, Unclaimed) else self.call.receipt.inbound
+
+    @property
     def size(self) -> int:
         """Tell the bytes of its body."""
-        return len((self.call.inbound if isinstance(self.call, Unclaimed) else self.call.receipt.inbound).body)
+        return len(self.inbound.body)
 
     @property
     def provider(self) -> str:

@@ -125,7 +125,16 @@ class Ingest:
             answer(_failed(error))
         else:
             self._count(arrived.provider, accepted.status)
+            if accepted.status == "accepted":
+                self._told(arrived, accepted)
             answer(Answer(200, _JSON, _encode(_said(accepted))))
+
+
+    def _told(self, arrived: Arrived, accepted: Accepted) -> None:
+        tracing = self._services.tracing
+        if tracing.on:
+            inbound = arrived.inbound
+            tracing.accepted(accepted.events, arrived.provider, inbound.received_at, inbound.header("traceparent"))
 
 
 def problem(status: int, title: str, detail: str, fields: bytes = b"") -> Answer:

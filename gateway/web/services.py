@@ -17,6 +17,7 @@ from gateway.registration.asking import Asking
 from gateway.registration.reconcile import Reconciler
 from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
+from gateway.tracing import NotTracing, Tracing
 from gateway.upkeep import Upkeep
 from gateway.web.sessions import Sessions
 
@@ -61,6 +62,7 @@ class Services:
     refusals: Refusals = field(default_factory=Refusals)
     loops: Loops = field(default_factory=Loops)
     metrics: Metrics = field(default_factory=Metrics)
+    tracing: Tracing = field(default_factory=NotTracing)
     sessions: Sessions = field(default_factory=Sessions)
     not_ready: str | None = "starting"
     streams: int = 0

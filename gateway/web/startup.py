@@ -21,6 +21,7 @@ from gateway.registration.watch import Watch
 from gateway.registry import load_providers
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
+from gateway.tracing import tracing
 from gateway.web.listening import DRAIN_SECONDS
 from gateway.web.services import Services
 
@@ -57,7 +58,11 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         inboxes = Inboxes(store, providers, public_url, given)
         await inboxes.refresh()
         registrar = Registrar(store, egress, providers, inboxes)
-        services = Services(settings, store, egress, providers, registrar, inboxes, public_url, loops=loops)
+        tells = tracing(os.environ)
+        stack.callback(tells.close)
+        services = Services(
+            settings, store, egress, providers, registrar, inboxes, public_url, loops=loops, tracing=tells
+        )
         dispatcher = Dispatcher(store, egress, _terms(settings, services), loops)
         stack.push_async_callback(loops.stop)
         loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
@@ -82,6 +87,7 @@ def _terms(settings: Settings, services: Services) -> Terms:
         pause_after=settings.pause_after_days * DAY or None,
         public_url=services.public_url,
         metrics=services.metrics,
+        tracing=services.tracing,
     )
 
 
