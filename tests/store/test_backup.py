@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -131,38 +131,38 @@ async def test_it_is_private_and_needs_its_key(data_dir: Path, clock: HandClock,
         await open_store(data_dir, clock, OTHER_KEYS)
 
 
-async def there_already(_: Path, target: Path) -> None:
+def there_already(_: Path, target: Path) -> None:
     target.parent.mkdir()
     target.write_bytes(b"precious")
 
 
-async def a_dead_link(_: Path, target: Path) -> None:
+def a_dead_link(_: Path, target: Path) -> None:
     target.parent.mkdir()
     target.symlink_to("elsewhere")
 
 
-async def no_folder(_: Path, target: Path) -> None:
+def no_folder(_: Path, target: Path) -> None:
     del target
 
 
-async def damaged(data_dir: Path, target: Path) -> None:
+def damaged(data_dir: Path, target: Path) -> None:
     target.parent.mkdir()
     whole = (data_dir / FILE).read_bytes()
     (data_dir / FILE).write_bytes(whole[:8192] + b"\xff" * (len(whole) - 12288) + whole[-4096:])
 
 
-async def cut_short(data_dir: Path, target: Path) -> None:
+def cut_short(data_dir: Path, target: Path) -> None:
     target.parent.mkdir()
     whole = (data_dir / FILE).read_bytes()
     (data_dir / FILE).write_bytes(whole[: len(whole) // 2])
 
 
-async def no_database(data_dir: Path, target: Path) -> None:
+def no_database(data_dir: Path, target: Path) -> None:
     target.parent.mkdir()
     (data_dir / FILE).unlink()
 
 
-async def somebody_elses(data_dir: Path, target: Path) -> None:
+def somebody_elses(data_dir: Path, target: Path) -> None:
     target.parent.mkdir()
     (data_dir / FILE).write_bytes(b"something else" * 100)
 
@@ -183,12 +183,12 @@ async def test_what_cannot_be_copied_rightly_is_not_copied(
     data_dir: Path,
     clock: HandClock,
     tmp_path: Path,
-    spoil: Callable[[Path, Path], Awaitable[None]],
+    spoil: Callable[[Path, Path], None],
     words: str,
 ) -> None:
     await (await filled(data_dir, clock)).close()
     target = tmp_path / "folder" / "copy"
-    await spoil(data_dir, target)
+    spoil(data_dir, target)
     before = files(target.parent)
 
     with pytest.raises(ConfigurationError, match=words) as told:
