@@ -1,0 +1,206 @@
+"""A gateway that was down: what meetergo called meanwhile, and never sends again, arrives all the same, and once."""
+
+import asyncio
+import json
+import socket
+import urllib.request
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Any
+
+import pytest
+
+from gateway.contract.simulator import Call
+from providers.meetergo.simulator import Simulation
+from tests.e2e.running import Collector, Gateway
+
+STEP = timedelta(seconds=1.1)
+"""The vendor's time between two things that happen: those of 50 bookings take two minutes."""
+
+
+@dataclass
+class Clock:
+    """The vendor's clock: it goes on by itself, and jumps when told to."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+
+@dataclass
+class World:
+    gateway: Gateway
+    vendor: Simulation
+    clock: Clock
+    consumer: Collector
+    connection: str = ""
+    truth: dict[str, str] = field(default_factory=dict)
+
+    def happens(self, what: str, booking: str = "") -> str:
+        """Let something happen at the vendor, a moment after what happened before."""
+        self.clock.ahead += STEP
+        if what == "book":
+            booking = self.vendor.book()
+        else:
+            getattr(self.vendor, what)(booking)
+        self.truth[booking] = {"book": "scheduled", "move": "rescheduled", "cancel": "cancelled"}[what]
+        return booking
+
+    def busy_hour(self, count: int) -> None:
+        """Make bookings, move every second one, some twice, and cancel every third."""
+        for number in range(count):
+            booking = self.happens("book")
+            for what in ["move"] * (number % 2) * (1 + number % 4 // 3) + ["cancel"] * (number % 3 == 0):
+                self.happens(what, booking)
+
+    async def delivers(self) -> list[str]:
+        """Deliver the vendor's calls; gives what each was answered."""
+        calls, self.vendor.outbox = self.vendor.outbox, []
+        return [(await asyncio.to_thread(_post, call))["status"] for call in calls]
+
+    async def until_true(self) -> None:
+        """Wait until the consumer knows the final state of every booking."""
+        await self.consumer.until(lambda got: final(got) == self.truth)
+
+    async def until_settled(self) -> None:
+        """Wait until no delivery is on its way: one that a kill interrupts is made twice, and rightly so."""
+        while any(counts["pending"] for counts in self.stats()["deliveries"].values()):
+            await asyncio.sleep(0.02)
+
+    def stats(self) -> Any:
+        return self.gateway.call("GET", "/v1/stats")
+
+
+def _post(call: Call) -> Any:
+    asked = urllib.request.Request(call.url, call.body, dict(call.headers), method="POST")
+    with urllib.request.urlopen(asked, timeout=30) as answer:
+        return json.loads(answer.read())
+
+
+def final(got: Sequence[Any]) -> dict[str, str]:
+    """Say of each booking what a consumer believes that goes by `sequence`."""
+    events = [json.loads(one.body) for one in got]
+    newest: dict[str, Any] = {}
+    for event in events:
+        booking = event["data"]["booking"]["id"]
+        if booking not in newest or event["sequence"] > newest[booking]["sequence"]:
+            newest[booking] = event
+    return {booking: event["type"].removeprefix("booking.") for booking, event in newest.items()}
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[Gateway]:
+    made = Gateway(tmp_path / "data")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    made.environment |= {"GATEWAY_PORT": port, "GATEWAY_EGRESS_ALLOW": "127.0.0.1/32:*"}
+    yield made
+    if made.process is not None:
+        made.kill()
+
+
+@asynccontextmanager
+async def world(gateway: Gateway, serve: Callable[[Any], str], **settings: Any) -> AsyncIterator[World]:
+    clock = Clock()
+    made = World(gateway, Simulation(clock), clock, Collector())
+    base_url, url = serve(made.vendor.app), await made.consumer.listen()
+    gateway.start()
+    gateway.call("POST", "/v1/destinations", {"url": url})
+    asked = {
+        "provider": "meetergo",
+        "credentials": made.vendor.credentials,
+        "settings": {"base_url": base_url, **settings},
+    }
+    made.connection = gateway.call("POST", "/v1/connections", asked)["id"]
+    try:
+        yield made
+    finally:
+        if gateway.process is not None:
+            gateway.kill()
+        await asyncio.sleep(0.05)  # its connections to the consumer end
+        made.consumer.close()
+
+
+@pytest.mark.parametrize("how", [SIGTERM, SIGKILL])
+async def test_all_final_states_arrive_after_a_downtime_each_once_and_late_calls_double_nothing(
+    gateway: Gateway, serve: Callable[[Any], str], how: Any
+) -> None:
+    async with world(gateway, serve) as made:
+        before = [made.happens("book") for _ in range(6)]
+        assert set(await made.delivers()) == {"accepted"}
+        await made.until_true()
+        await made.until_settled()
+
+        gateway.kill(how)
+        made.busy_hour(50)
+        made.happens("move", before[0])
+        made.happens("cancel", before[1])
+        facts = len(made.vendor.outbox)
+        assert made.clock.ahead >= timedelta(minutes=2)
+        gateway.start()
+
+        await made.until_true()
+        ids = [one.id for one in made.consumer.got]
+        assert len(ids) == len(set(ids)) == 6 + 52, "each booking's final state, once"
+        reconciled = [json.loads(one.body) for one in made.consumer.got[6:]]
+        assert {event["origin"]["delivered_by"] for event in reconciled} == {"reconciled"}
+        assert {event["origin"]["verification"] for event in reconciled} == {"confirmed"}
+
+        answers = Counter(await made.delivers())
+        assert answers == {"duplicate": 52, "accepted": facts - 52}
+        await made.consumer.until(lambda got: len(got) >= 6 + facts)
+        ids = [one.id for one in made.consumer.got]
+        assert len(ids) == len(set(ids)) == 6 + facts, "every step is told once, by whichever way it came"
+        assert final(made.consumer.got) == made.truth
+        stats = made.stats()
+        assert stats["receipts"] == {
+            "understood": 6 + facts, "quarantined": 0, "held": 0, "discarded": 0, "duplicates": 52,
+        }  # fmt: skip
+        assert stats["events"] == 6 + facts
+        row = gateway.call("GET", f"/v1/connections/{made.connection}")
+        assert (row["missed_since"], row["cannot_catch_up"]) == (None, None)
+
+
+async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gateway, serve: Callable[[Any], str]) -> None:
+    async with world(gateway, serve) as made:
+        gateway.kill(SIGTERM)
+        made.busy_hour(30)
+        facts = len(made.vendor.outbox)
+        gateway.start()
+        await made.delivers()
+        await made.until_true()
+        await made.consumer.until(lambda got: len(got) >= facts)
+        gateway.call("POST", f"/v1/connections/{made.connection}/reconcile", {"since": "2026-01-01T00:00:00Z"})
+        ids = [one.id for one in made.consumer.got]
+        assert len(ids) == len(set(ids)) == facts
+        assert final(made.consumer.got) == made.truth
+
+
+async def test_confirmed_calls_survive_kills_while_they_are_held(gateway: Gateway, serve: Callable[[Any], str]) -> None:
+    async with world(gateway, serve, confirm="must") as made:
+        made.vendor.throttled = True  # nobody answers
+        bookings = [made.happens("book") for _ in range(12)]
+        assert set(await made.delivers()) == {"held"}
+        assert made.stats()["receipts"]["held"] == 12
+        for _ in range(2):
+            gateway.kill(SIGKILL)
+            gateway.start()
+            receipts = made.stats()["receipts"]
+            assert sum(receipts[kind] for kind in ("understood", "quarantined", "held", "discarded")) == 12
+            assert made.stats()["events"] == 0
+        made.vendor.throttled = False
+        gateway.kill(SIGKILL)
+        gateway.start()
+        await made.until_true()
+        assert made.stats()["receipts"] | {"duplicates": 0} == {
+            "understood": 12, "quarantined": 0, "held": 0, "discarded": 0, "duplicates": 0,
+        }  # fmt: skip
+        assert len(made.consumer.got) == len(bookings)
+        events = [json.loads(one.body) for one in made.consumer.got]
+        assert {event["origin"]["verification"] for event in events} == {"confirmed"}
