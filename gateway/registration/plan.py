@@ -33,7 +33,8 @@ class Known(Struct, frozen=True, kw_only=True):
 
     `urls`: every URL that leads to it, older ones that are still accepted included. `label`: the text that names this
     gateway and connection, where a provider keeps one. `ids`: those it ever had there.
-    `taken`: ids of our other connections. `last`: as last seen. `alone`: the URLs are this connection's own.
+    `taken`: ids of our other connections. `last`: as last seen. `leaving`: those at addresses of before that a person
+    said are to go. `alone`: the URLs are this connection's own.
     `updates`, `shows_secret`: what the provider's API can do. `decision`: a person's, or None.
     """
 
@@ -43,6 +44,7 @@ class Known(Struct, frozen=True, kw_only=True):
     ids: frozenset[str] = frozenset()
     taken: frozenset[str] = frozenset()
     last: Remote | None = None
+    leaving: tuple[Remote, ...] = ()
     alone: bool = False
     updates: bool = False
     shows_secret: bool = False
@@ -76,6 +78,11 @@ class Plan(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     decide: str | None = None
     left: tuple[str, ...] = ()
+
+    @property
+    def in_place(self) -> bool:
+        """Say whether changing a webhook would do: what is switched off is not known to go on by it."""
+        return all(drift.what != "disabled" for drift in self.drift)
 
     @property
     def losing(self) -> bool:
@@ -133,9 +140,9 @@ def _ours(webhook: Webhook, known: Known) -> bool:
 
 
 def _former(webhook: Webhook, known: Known) -> bool:
-    """Say whether this is the webhook that was made for an address which this gateway does not have any more."""
-    last = known.last
-    return last is not None and (webhook.id, webhook.url) == (last.id, last.url) and last.url not in known.urls
+    """Say whether this is a webhook that was made for an address which this gateway does not have any more."""
+    made = (*known.leaving, known.last) if known.last else known.leaving
+    return webhook.url not in known.urls and any((webhook.id, webhook.url) == (one.id, one.url) for one in made)
 
 
 def _moved(known: Known) -> bool:
@@ -255,7 +262,7 @@ def _create(wanted: Wanted, instead: Webhook | None = None, known: Known | None 
     if instead is not None and known is not None:
         other = (
             f"{instead.id} is changed in place"
-            if known.updates
+            if known.updates and instead.active is not False
             else f"{instead.id} is deleted first, and what happens between is missed"
         )
         words += f" (If the account has no room for one more: {other}.)"

@@ -17,7 +17,7 @@ from gateway.contract.errors import (
     WebhookLimit,
 )
 from gateway.contract.provider import Webhook
-from gateway.registration.plan import Decision, Plan, Step, by_hand
+from gateway.registration.plan import Decision, Plan, by_hand
 from gateway.registration.remote import Remote
 from gateway.registration.rows import Gone, Rows
 from gateway.registration.rules import Conflict, Invalid
@@ -168,8 +168,12 @@ class Repairs:
 
     async def _decided(self, remote: Remote, decision: Decision) -> Remote:
         """Commit what a person decided, so that whatever stops this the next run need not ask again."""
-        row = await self._rows.update(remote.connection.id, lambda c: replace(c, repairing=decision))
-        return replace(remote, connection=row, known=replace(remote.known, decision=decision))
+        last = remote.known.last
+        leaving = (last,) if last and decision == "move" and last.url not in remote.known.urls else ()
+        row = await self._rows.update(
+            remote.connection.id, lambda c: replace(c, repairing=decision, leaving=(*c.leaving, *leaving))
+        )
+        return replace(remote, connection=row, known=replace(remote.known, decision=decision, leaving=row.leaving))
 
     async def _carry_out(self, remote: Remote, plan: Plan, *, by_itself: bool = False) -> Looked:
         connection_id = remote.connection.id
@@ -177,7 +181,7 @@ class Repairs:
             await self._may_miss(remote.connection)
         done: list[str] = []
         try:
-            await self._take_steps(remote, plan.steps, done)
+            await self._take_steps(remote, plan, done)
         except (ProviderApiError, EgressRefused) as error:
             raise await self._failed(remote, error) from None
         heard, now = await self._heard(connection_id), self._now()
@@ -195,13 +199,13 @@ class Repairs:
             await self.missed(connection_id)
         return Looked(connection=row, plan=plan, done=tuple(done))
 
-    async def _take_steps(self, remote: Remote, steps: tuple[Step, ...], done: list[str]) -> None:
+    async def _take_steps(self, remote: Remote, plan: Plan, done: list[str]) -> None:
         """Take the steps in their order; `done` grows with each, in words."""
         changed: str | None = None
-        instead = next((step.webhook for step in steps if step.verb == "delete"), None)
-        for step in steps:
+        instead = next((step.webhook for step in plan.steps if step.verb == "delete"), None)
+        for step in plan.steps:
             if step.verb == "create":
-                changed = await self._create(remote, instead, done)
+                changed = await self._create(remote, instead, done, in_place=plan.in_place)
             elif step.verb == "delete" and step.webhook != changed:
                 await remote.delete(str(step.webhook))
                 done.append(f"Deleted {step.webhook}.")
@@ -210,7 +214,7 @@ class Repairs:
             elif step.verb == "adopt":
                 await self._adopt(remote, str(step.webhook), done)
 
-    async def _create(self, remote: Remote, instead: str | None, done: list[str]) -> str | None:
+    async def _create(self, remote: Remote, instead: str | None, done: list[str], *, in_place: bool) -> str | None:
         """Make the webhook; where there is no room, in the place of the old one, whose id is then answered."""
         try:
             await self._made(remote, await remote.create(), done)
@@ -220,7 +224,7 @@ class Repairs:
         else:
             return None
         done.append("The account has no room for one more webhook.")
-        if await self._update(remote, instead, done):
+        if in_place and await self._update(remote, instead, done):
             return instead
         await self._may_miss(remote.connection)
         await remote.delete(instead)
@@ -273,6 +277,7 @@ def settled(row: Connection, heard: bool, now: int) -> Connection:
         status=healthy if row.status in ("needs_repair", "broken", "registering") else row.status,
         problem=None,
         repairing=None,
+        leaving=(),
         remote=replace(row.remote, checked_at=now) if row.remote and stale else row.remote,
         replaced=tuple(replace(old, free_at=now if old.free_at is None else old.free_at) for old in row.replaced),
     )

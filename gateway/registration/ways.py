@@ -85,6 +85,7 @@ class Ways:
             ids=mine,
             taken=frozenset(one for other in others for one in other.webhook_ids) - mine,
             last=connection.remote,
+            leaving=connection.leaving,
             alone=connection.token is not None,
             updates=type(api).update is not WebhookApi.update,
             shows_secret=api.shows_secret,

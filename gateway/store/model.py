@@ -43,7 +43,8 @@ class Connection(Struct, frozen=True, kw_only=True):
 
     `replaced`: older secrets (they are in `secrets` too) and own tokens that are still accepted. `problem`: what the
     latest look at the provider found, in words for the operator. `repairing`: what a person decided and is not done
-    yet. `restored`: the row came out of a backup, and nobody has said since that this gateway is the one that goes on.
+    yet; `leaving`: the webhooks at addresses of before that go by it. `restored`: the row came out of a backup, and
+    nobody has said since that this gateway is the one that goes on.
     `repairs`: when the watch last changed something at the provider. `missed_since`: events may be missing from then
     on. `silent_since`: the last call before it became silent.
     """
@@ -62,6 +63,7 @@ class Connection(Struct, frozen=True, kw_only=True):
     replaced: tuple[Replaced, ...] = ()
     problem: str | None = None
     repairing: Literal["move", "beside"] | None = None
+    leaving: tuple[Remote, ...] = ()
     restored: bool = False
     repairs: tuple[int, ...] = ()
     missed_since: int | None = None

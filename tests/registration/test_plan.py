@@ -152,6 +152,7 @@ knowledge = st.builds(
     ids=st.frozensets(st.sampled_from(["h1", "h2", "h3"])),
     taken=st.frozensets(st.sampled_from(["h4", "h5"])),
     last=st.one_of(st.none(), st.builds(last, st.sampled_from(["h1", "h2"]), st.sampled_from([NOW, OLDER, BEFORE]))),
+    leaving=st.sampled_from([(), (last("h3", BEFORE),)]),
     alone=st.booleans(),
     updates=st.booleans(),
     shows_secret=st.booleans(),
@@ -169,7 +170,7 @@ def may_touch(webhook: Webhook, about: Known) -> bool:
     if webhook.id in about.taken:
         return False
     moves = about.decision == "move" or (about.decision is None and not about.restored)
-    at_last = about.last is not None and (webhook.id, webhook.url) == (about.last.id, about.last.url)
+    at_last = (webhook.id, webhook.url) in [(one.id, one.url) for one in (about.last, *about.leaving) if one]
     if webhook.url not in about.urls:
         return at_last and moves
     ours_by_name = webhook.label == LABEL or (webhook.secret is not None and webhook.secret in about.secrets)
@@ -192,7 +193,7 @@ def test_after_the_steps_exactly_one_of_ours_is_there_as_wanted_and_there_is_not
     wanted = wanted_by(about)
     decision: Decision = about.decision or ("beside" if about.restored else "move")
     after, learnt = carried_out(plan(wanted, listed, about), wanted, listed, replace(about, decision=decision))
-    then = replace(learnt, decision=None, restored=False)
+    then = replace(learnt, decision=None, restored=False, leaving=())
     again = plan(wanted, after, then)
     assert (again.kind, again.decide) == ("nothing", None)
     mine = [webhook for webhook in after if may_touch(webhook, then)]

@@ -107,13 +107,22 @@ async def test_two_connections_at_one_account_do_not_take_each_others(desk: Benc
 
 @pytest.mark.parametrize("office", [Changing], indirect=True)
 async def test_where_there_is_no_room_a_webhook_is_changed_in_place(desk: Bench) -> None:
-    made = await desk.connect("plain", own_url=True)
+    made = await desk.connect("signing")
     desk.office.limit = 1
-    drifted(desk, made, active=False)
+    drifted(desk, made, secret=None)
     looked = await desk.registrar.repairs.repair(made.id)
     assert looked is not None
     assert looked.done == ("The account has no room for one more webhook.", "Changed hook-1 in place.")
     assert desk.office.asked[-2:] == ["create", "update"]
+
+
+@pytest.mark.parametrize("office", [Changing], indirect=True)
+async def test_what_is_switched_off_is_made_anew_since_a_change_may_leave_it_off(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    desk.office.limit = 1
+    drifted(desk, made, active=False)
+    await desk.registrar.repairs.repair(made.id)
+    assert [hook.active for hook in desk.ours()] == [None]
 
 
 async def test_where_there_is_no_room_and_no_other_way_the_old_one_goes_first_and_that_is_said(desk: Bench) -> None:

@@ -114,7 +114,8 @@ class Changing(Office):
         self._answer("update")
         if webhook_id not in self.hooks:
             raise ApiRefused("no such webhook", status=404)
-        self.hooks[webhook_id] = replace(self.hooks[webhook_id], url=wanted.url, events=wanted.events)
+        said = {"url": wanted.url, "events": wanted.events, "secret": wanted.secret}
+        self.hooks[webhook_id] = replace(self.hooks[webhook_id], **said)
         self.at("after update")
         return self.hooks[webhook_id]
 
