@@ -17,8 +17,8 @@ import pytest
 
 from tests.bench.load import drive, meeting, signed
 from tests.faults.consumer import Got
-from tests.faults.provider import SECRET
 from tests.faults.machine import Machine
+from tests.faults.provider import SECRET
 from tests.faults.world import World
 
 ADA = "ada@example.com"
