@@ -30,10 +30,10 @@ SOON = (0.02, 0.02, 0.02)
 
 @contextlib.asynccontextmanager
 async def dispatching(
-    store: Any, egress: Egress, *, schedule: Sequence[float] = SOON, within: float = 10.0
+    store: Any, egress: Egress, *, schedule: Sequence[float] = SOON, within: float = 10.0, terms: Terms | None = None
 ) -> AsyncIterator[Dispatcher]:
     """Run a dispatcher; stop it and see it end."""
-    dispatcher = Dispatcher(store, egress, Terms(schedule=schedule, timeout=within))
+    dispatcher = Dispatcher(store, egress, terms or Terms(schedule=schedule, timeout=within))
     running = asyncio.create_task(dispatcher.run())
     try:
         yield dispatcher
