@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 import urllib.request
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -70,8 +71,11 @@ class World:
 
     async def until_settled(self) -> None:
         """Wait until no delivery is on its way: one that a kill interrupts is made twice, and rightly so."""
+        await asyncio.to_thread(self._settle)
+
+    def _settle(self) -> None:
         while any(counts["pending"] for counts in self.stats()["deliveries"].values()):
-            await asyncio.sleep(0.02)
+            time.sleep(0.02)
 
     def stats(self) -> Any:
         return self.gateway.call("GET", "/v1/stats")
