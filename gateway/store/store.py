@@ -16,7 +16,7 @@ from gateway.store.audit import Audit
 from gateway.store.clock import steady_clock
 from gateway.store.configuration import Changed, Configuration, config_version
 from gateway.store.emitting import Emitter
-from gateway.store.engines.engine import A, Clock, Engine, Job, Tx
+from gateway.store.engines.engine import A, Clock, Engine, Job, Observer, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE, refuse_if_held
 from gateway.store.erasing import Erasing
@@ -94,14 +94,16 @@ class Store:
         refuse_if_held(data_dir)
 
     @classmethod
-    async def open(cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None) -> Self:
+    async def open(
+        cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None, observe: Observer = lambda *_: None
+    ) -> Self:
         """Open the database in `data_dir`, made at first start.
 
         Raises ConfigurationError: another process holds it, another key sealed it, a newer gateway made it, or it is
-        damaged. `clock` tells epoch milliseconds.
+        damaged. `clock` tells epoch milliseconds; `observe` is told of each commit.
         """
         make_private_dir(data_dir)
-        store = cls(await Sqlite.open(data_dir, clock or steady_clock()), keys)
+        store = cls(await Sqlite.open(data_dir, clock or steady_clock(), observe), keys)
         try:
             await store._begin()
         except BaseException:

@@ -12,6 +12,7 @@ from gateway.config import Settings
 from gateway.contract.errors import ConfigurationError
 from gateway.egress import Egress
 from gateway.loops import Loops, Watchdog, tick
+from gateway.metrics import Metrics
 from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
@@ -49,7 +50,8 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
     watchdog = Watchdog(loops, PATIENCE)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(watchdog.stop)
-        store = await Store.open(settings.data_dir, keys)
+        metrics = Metrics()
+        store = await Store.open(settings.data_dir, keys, observe=metrics.committed)
         stack.push_async_callback(store.close)
         await _ensure_admin_key(store, settings)
         given = await _ensure_tokens(store, settings)
@@ -61,7 +63,16 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         tells = tracing(os.environ)
         stack.callback(tells.close)
         services = Services(
-            settings, store, egress, providers, registrar, inboxes, public_url, loops=loops, tracing=tells
+            settings,
+            store,
+            egress,
+            providers,
+            registrar,
+            inboxes,
+            public_url,
+            loops=loops,
+            metrics=metrics,
+            tracing=tells,
         )
         dispatcher = Dispatcher(store, egress, _terms(settings, services), loops)
         stack.push_async_callback(loops.stop)

@@ -12,6 +12,9 @@ Row = tuple[Any, ...]
 Clock = Callable[[], int]
 """Epoch milliseconds (UTC); never goes back while the process runs."""
 
+Observer = Callable[[int, float, float], None]
+"""Told of each commit, on the writer's thread: how many writes shared it, its seconds, and those of its last step."""
+
 
 class Tx(Protocol):
     """One transaction."""

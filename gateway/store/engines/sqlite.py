@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import apsw
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
-from gateway.store.engines.engine import A, Clock, Job, Memory, R
+from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
 from gateway.store.engines.group import Call, Group, Outcome
 from gateway.store.engines.sqlite_file import FILE, connect, connect_reader, examine, lock, migrate, prepare
 from gateway.store.engines.sqlite_tx import SqliteTx
@@ -36,8 +36,9 @@ RESERVE = 16 << 20
 class Sqlite:
     """One database in one directory, held by this process alone. Make it with `Sqlite.open`."""
 
-    def __init__(self, data_dir: Path, clock: Clock) -> None:
+    def __init__(self, data_dir: Path, clock: Clock, observe: Observer) -> None:
         self.now = clock
+        self._observe = observe
         self._path = data_dir / FILE
         self._lock = lock(data_dir)
         self._writer = ThreadPoolExecutor(1, "store-writer")
@@ -53,9 +54,9 @@ class Sqlite:
         self._group = Group(self._writer, self._commit)
 
     @classmethod
-    async def open(cls, data_dir: Path, clock: Clock) -> Self:
+    async def open(cls, data_dir: Path, clock: Clock, observe: Observer) -> Self:
         """Open, or make at first start. Raises ConfigurationError: in use, damaged, from a newer version."""
-        engine = cls(data_dir, clock)
+        engine = cls(data_dir, clock, observe)
         try:
             await asyncio.get_running_loop().run_in_executor(engine._writer, engine._open_first)
         except BaseException:
@@ -105,6 +106,7 @@ class Sqlite:
         return outcomes
 
     def _transaction(self, batch: Sequence[Call]) -> Sequence[Outcome]:
+        began = time.perf_counter()
         db = self._db or self._reopen()
         db.execute("BEGIN IMMEDIATE")
         try:
@@ -115,8 +117,11 @@ class Sqlite:
             self._tell("undo")
             db.execute("BEGIN IMMEDIATE")
             outcomes = [self._alone(db, call) for call in batch]
+        worked = time.perf_counter()
         db.execute("COMMIT")
+        done = time.perf_counter()
         self._tell("keep")
+        self._observe(len(batch), done - began, done - worked)
         return outcomes
 
     def _alone(self, db: apsw.Connection, call: Call) -> Outcome:

@@ -160,6 +160,11 @@ def _view(
     return ConnectionView(**fields, signing_secret=signing_secret or UNSET)
 
 
+def is_silent(row: model.Connection, heard_at: int | None) -> bool:
+    """Say whether a connection was found silent, and was not heard of since."""
+    return row.silent_since is not None and heard_at == row.silent_since
+
+
 def described(services: Services, row: model.Connection, heard: Mapping[str, int], *, whole: bool) -> dict[str, Any]:
     """Describe a connection, for the views that show one. `whole`: with its tokens."""
     url = services.inboxes.url_of(row)
@@ -171,7 +176,7 @@ def described(services: Services, row: model.Connection, heard: Mapping[str, int
         "name": row.name,
         "status": row.status,
         "problem": row.problem,
-        "silent": row.silent_since is not None and heard.get(row.id) == row.silent_since,
+        "silent": is_silent(row, heard.get(row.id)),
         "verification": "signature" if row.secrets else "token",
         "inbound_url": shown,
         "account": row.account,

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from gateway import __version__
 from gateway.store.model import Connection, Counts
+from gateway.web.api.connections import is_silent
 from gateway.web.auth import authorize
 from gateway.web.services import Services
 
@@ -97,6 +98,9 @@ class _Now(Collector):
         status = GaugeMetricFamily(
             "gateway_connection_status", "1: it is so.", labels=["connection", "provider", "status"]
         )
+        silent = GaugeMetricFamily(
+            "gateway_connection_silent", "1: no call for longer than is usual.", labels=["connection", "provider"]
+        )
         heard = GaugeMetricFamily(
             "gateway_connection_last_received_timestamp_seconds",
             "When a connection was last heard of.",
@@ -104,9 +108,11 @@ class _Now(Collector):
         )
         for row, at in self._connections:
             status.add_metric([row.id, row.provider, row.status], 1)
+            silent.add_metric([row.id, row.provider], float(is_silent(row, at)))
             if at is not None:
                 heard.add_metric([row.id, row.provider], at / 1000)
         yield status
+        yield silent
         yield heard
         age = GaugeMetricFamily(
             "gateway_event_age_seconds",

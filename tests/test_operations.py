@@ -1,0 +1,83 @@
+"""What is given to operators beside the program asks for nothing that the program does not have."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml  # type: ignore[import-untyped]  # -- it ships no types, and only reads a file here
+
+from gateway import operations
+from gateway.cli.main import cli
+from gateway.config import KNOWN
+from gateway.metrics import Metrics
+from tests.web.conftest import Consumer, Gateway
+from tests.web.conftest import consumer as consumer  # noqa: PLC0414 -- a fixture
+from tests.web.conftest import gateway as gateway  # noqa: PLC0414 -- a fixture
+
+FOLDER = Path(str(operations.__file__)).parent
+FILES = ("alerts.yml", "compose.yaml", "Dockerfile", "gateway.service", "grafana.json")
+CODE = re.compile(r"`gateway ([a-z -]+?)(?: \{\{.*?| --.*?)?`")
+
+
+def text(name: str) -> str:
+    return (FOLDER / name).read_text()
+
+
+def asked() -> dict[str, str]:
+    """Find every expression, by where it is."""
+    rules = yaml.safe_load(text("alerts.yml"))["groups"][0]["rules"]
+    panels = json.loads(text("grafana.json"))["panels"]
+    return {rule["alert"]: rule["expr"] for rule in rules} | {
+        f"{panel['title']} {target['refId']}": target["expr"] for panel in panels for target in panel["targets"]
+    }
+
+
+async def test_every_metric_asked_for_is_told(gateway: Gateway, consumer: Consumer) -> None:
+    await gateway.connect()
+    await gateway.post("/v1/destinations", {"url": consumer.url}, 201)
+    await gateway.says((await gateway.get("/v1/url"))["inbound_url"], booking="b1")
+    metrics: Metrics = gateway.services.metrics
+    metrics.attempted("dst", "delivered", 0.1)
+    metrics.delivered("dst", 0.1)
+    told = (await gateway.http.get("/metrics")).text
+    there = set(re.findall(r"^(?:# TYPE )?(\w+)[{ ]", told, flags=re.MULTILINE))
+    for place, expression in asked().items():
+        names = set(re.findall(r"\b(?:gateway|process)_\w+", expression))
+        assert names, place
+        assert names <= there, place
+
+
+def test_every_alert_says_what_to_do_next() -> None:
+    for rule in yaml.safe_load(text("alerts.yml"))["groups"][0]["rules"]:
+        assert set(rule["annotations"]) == {"summary", "next"}
+        assert rule["labels"]["severity"] in ("page", "ticket")
+
+
+def test_every_command_named_exists() -> None:
+    named = [words.split() for words in CODE.findall(text("alerts.yml"))]
+    assert len(named) > 5
+    for words in named:
+        command: Any = cli
+        for word in words:
+            command = command.commands[word]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_setting_named_exists(name: str) -> None:
+    named = set(re.findall(r"GATEWAY_([A-Z_]+)", text(name)))
+    assert named <= {known.upper() for known in KNOWN} | {"CONFIG"}
+
+
+def test_what_was_not_built_here_says_so() -> None:
+    for name in ("Dockerfile", "compose.yaml"):
+        assert "by the project's own tests" in text(name).splitlines()[0]
+    services = yaml.safe_load(text("compose.yaml"))["services"]
+    assert services["gateway"]["build"]["dockerfile"] == "gateway/operations/Dockerfile"
+
+
+def test_the_container_copies_only_what_is_there() -> None:
+    copied = [line.split()[1:-1] for line in text("Dockerfile").splitlines() if line.startswith("COPY")]
+    for name in (name for names in copied for name in names):
+        assert (FOLDER.parents[1] / name).exists()
