@@ -4,6 +4,7 @@ https://www.asyncapi.com/docs/reference/specification/v3.0.0
 """
 
 import json
+from functools import cache
 from typing import Any
 
 from litestar import Response, get
@@ -50,7 +51,13 @@ HEADERS = {
 @get("/asyncapi.json", media_type="application/json", sync_to_thread=False)
 def asyncapi_json() -> Response[bytes]:
     """Serve the AsyncAPI document."""
-    return Response(json.dumps(document()).encode(), media_type="application/json")
+    return Response(_document(), media_type="application/json")
+
+
+@cache
+def _document() -> bytes:
+    """Make it once: anybody may ask."""
+    return json.dumps(document()).encode()
 
 
 def document() -> Json:

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from html import escape
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import Litestar, Request, Response, get
 
 from gateway.contract.events import EVENT_TYPES, SCHEMA_VERSION
 from gateway.contract.schema import json_schema, json_schema_of_all
@@ -27,8 +28,7 @@ table { border-collapse: collapse; } td { padding: 0.125rem 1rem 0.125rem 0; ver
 @get("/openapi.json", media_type="application/vnd.oai.openapi+json", sync_to_thread=False)
 def openapi_json(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Serve the OpenAPI document."""
-    body = json.dumps(document(request.app)).encode()
-    return Response(body, media_type="application/json")
+    return Response(_document(request.app), media_type="application/json")
 
 
 @get("/schemas/{version:str}/{name:str}", media_type="application/schema+json", sync_to_thread=False)
@@ -38,14 +38,32 @@ def schemas(version: Id, name: Id) -> Response[bytes]:
     known = version == SCHEMA_VERSION and name.endswith(".json") and event_type in (*EVENT_TYPES, "event")
     if not known:
         raise missing("schema")
-    schema = json_schema_of_all() if event_type == "event" else json_schema(event_type)
-    return Response(json.dumps(schema).encode(), media_type="application/schema+json")
+    return Response(_schema(event_type), media_type="application/schema+json")
 
 
 @get("/docs", media_type="text/html", sync_to_thread=False)
-def docs(request: Request[Any, Any, Any]) -> Response[str]:
+def docs(request: Request[Any, Any, Any]) -> Response[bytes]:
     """Serve the page for people."""
-    return Response(page(document(request.app)), media_type="text/html", headers={"content-security-policy": POLICY})
+    return Response(_page(request.app), media_type="text/html", headers={"content-security-policy": POLICY})
+
+
+# Anybody may ask for these, so they are made once: each takes some ten milliseconds.
+
+
+@lru_cache(maxsize=1)
+def _document(app: Litestar) -> bytes:
+    return json.dumps(document(app)).encode()
+
+
+@lru_cache(maxsize=1)
+def _page(app: Litestar) -> bytes:
+    return page(document(app)).encode()
+
+
+@cache
+def _schema(event_type: str) -> bytes:
+    schema = json_schema_of_all() if event_type == "event" else json_schema(event_type)
+    return json.dumps(schema).encode()
 
 
 def page(described: Json) -> str:
