@@ -5,6 +5,7 @@ from litestar.datastructures import State
 
 from gateway.web.api import api_router
 from gateway.web.dashboard import dashboard_router
+from gateway.web.naming import naming
 from gateway.web.problems import exception_handlers
 from gateway.web.services import Services
 
@@ -26,6 +27,7 @@ def create_app(services: Services) -> Litestar:
 
     return Litestar(
         route_handlers=[live, ready, api_router(), dashboard_router()],
+        middleware=[naming],
         exception_handlers=exception_handlers,
         openapi_config=None,  # api/openapi.py and api/docs.py take its place, and say why
         state=State({"services": services}),
