@@ -8,6 +8,7 @@ import rich_click as click
 from gateway import __version__
 from gateway.cli import asking, show
 from gateway.cli.backup import backup
+from gateway.cli.completion import completion
 from gateway.cli.connect import connect, providers
 from gateway.cli.connections import connections
 from gateway.cli.demo import demo
@@ -50,7 +51,7 @@ def serve(wishes: Wishes) -> int:
 
 TRAFFIC = (events, deliveries, quarantine)
 CARE = (backup, erase, rotate_encryption, audit)
-for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE):
+for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE, completion):
     cli.add_command(command)
 for command in asking.COMMANDS:
     connections.add_command(command)

@@ -357,7 +357,7 @@ class ListGroup(click.RichGroup):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take the default for granted when no subcommand is named."""
-        named = any(arg in self.commands for arg in args)
+        named = ctx.resilient_parsing or any(arg in self.commands for arg in args)  # a shell completes what is there
         if not named and (not args or args[0].startswith("-")) and not {"--help", "-h"} & set(args):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
