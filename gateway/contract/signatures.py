@@ -124,13 +124,9 @@ def _message(scheme: Hmac, stamp: bytes, url: str, body: bytes) -> bytes:
 
 def _key(scheme: Hmac, secret: str) -> bytes | None:
     try:
-        match scheme.key:
-            case "hex":
-                return bytes.fromhex(secret) or None
-            case "base64":
-                return base64.b64decode(secret, validate=True) or None
-            case "text":
-                return secret.encode() or None
+        if scheme.key == "text":
+            return secret.encode() or None
+        return (bytes.fromhex(secret) if scheme.key == "hex" else base64.b64decode(secret, validate=True)) or None
     except (ValueError, binascii.Error):
         return None
 
@@ -140,5 +136,5 @@ def _expected(scheme: Hmac, secret: str, message: bytes) -> bytes | None:
     if key is None:
         return None
     digest = hmac.digest(key, message, hashlib.sha256)
-    text = digest.hex().encode("ascii") if scheme.encoding == "hex" else base64.b64encode(digest)
-    return scheme.prefix.encode() + text
+    text = digest.hex().encode("ascii") if scheme.encoding == "hex" else binascii.b2a_base64(digest, newline=False)
+    return scheme.prefix.encode() + text if scheme.prefix else text

@@ -36,6 +36,11 @@ class Connection(Protocol):
 class Exchange:
     """A call and its answer. The attributes without underscore are those that uvicorn looks at in its own cycles."""
 
+    __slots__ = (
+        *("body", "disconnected", "keep_alive", "response_complete", "response_started"),
+        *("_connection", "_head", "_inbox", "_ingest", "_whole"),
+    )
+
     message_event: ClassVar = asyncio.Event()
     """Set by uvicorn when there is news; nobody waits for it here."""
 
@@ -69,7 +74,8 @@ class Exchange:
         """Take the next part of the body; what comes after the answer is let go."""
         if not self.response_complete:
             self.body += part
-            self._go_on()
+            if len(self.body) > self._ingest.max_body:
+                self._go_on()
 
     def end(self) -> None:
         """Take note that the body is whole."""

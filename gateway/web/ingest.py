@@ -5,7 +5,6 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -83,7 +82,7 @@ class Ingest:
             return
         if len(inbound.body) > LARGE:
             received = asyncio.get_running_loop().run_in_executor(self._reader, receive, inbound, inbox)
-            received.add_done_callback(partial(self._received, inbox, answer))
+            received.add_done_callback(lambda done: self._received(inbox, answer, done))
         else:
             self._decide(receive(inbound, inbox), inbox, answer)
 
@@ -104,7 +103,7 @@ class Ingest:
     def _store(self, arrived: Arrived, answer: Answering) -> None:
         taking = self._take_apart(arrived) if arrived.size > LARGE else self._services.store.take(rows, arrived)
         stored = asyncio.ensure_future(taking)
-        stored.add_done_callback(partial(self._stored, arrived, answer))
+        stored.add_done_callback(lambda done: self._stored(arrived, answer, done))  # says nothing of the call in a log
 
     async def _take_apart(self, arrived: Arrived) -> Accepted:
         """Keep a large call: read on a thread of its own, so that nobody's commit and no other caller waits for it."""
@@ -117,18 +116,17 @@ class Ingest:
             if accepted.status == "conflict":
                 self._store(arrived.again(accepted.conflicts), answer)
                 return
-        except StoreUnavailable as error:
-            self._count(arrived.provider, "unavailable")
-            _log.error("cannot_store", reason=str(error))
-            answer(_unavailable(error.retry_after))
-        except Exception as error:  # noqa: BLE001 -- as above
-            answer(_failed(error))
-        else:
             self._count(arrived.provider, accepted.status)
             if accepted.status == "accepted":
                 self._told(arrived, accepted)
-            answer(Answer(200, _JSON, _encode(_said(accepted))))
-
+            said = Answer(200, _JSON, _encode(_said(accepted)))
+        except StoreUnavailable as error:
+            self._count(arrived.provider, "unavailable")
+            _log.error("cannot_store", reason=str(error))
+            said = _unavailable(error.retry_after)
+        except Exception as error:  # noqa: BLE001 -- as above
+            said = _failed(error)
+        answer(said)
 
     def _told(self, arrived: Arrived, accepted: Accepted) -> None:
         tracing = self._services.tracing

@@ -145,24 +145,28 @@ class StrictProtocol(HttpToolsProtocol):
         return True
 
     def on_message_begin(self) -> None:
-        super().on_message_begin()
+        self.url, self.headers, self.expect_100_continue = b"", [], False
         self._began = self.loop.time()
 
     def on_headers_complete(self) -> None:
-        if len(self.url) > MAX_URL:
-            raise _RefusedError(414)
-        fields = self.headers
-        if len(fields) > MAX_FIELDS or sum([len(name) + len(value) for name, value in fields]) > MAX_FIELD_BYTES:
-            raise _RefusedError(431)
-        self._check_head()
+        version = self.parser.get_http_version()
+        self._check_head(version)
         if self.parser.should_upgrade():
             return
-        path = httptools.parse_url(self.url).path or b""
+        path = _path(self.url)
         if self.ingest is not None and path.startswith(INBOUND):
-            self._exchange(self.ingest, path)
+            self._exchange(self.ingest, path, version)
         else:
+            self._begin_scope()
             super().on_headers_complete()
         self._head_done = True
+
+    def _begin_scope(self) -> None:
+        """Make what an application is told of a request; uvicorn does it for every one, when it begins."""
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expects
+        self.headers += headers
 
     def on_body(self, body: bytes) -> None:
         if self._refusing:
@@ -211,11 +215,11 @@ class StrictProtocol(HttpToolsProtocol):
         if not self.pipeline:
             self.flow.resume_reading()
 
-    def _exchange(self, ingest: Ingest, path: bytes) -> None:
+    def _exchange(self, ingest: Ingest, path: bytes, version: str) -> None:
         """Answer a call here, when those before it are answered: uvicorn's way, without its task."""
         parser, before = self.parser, self.cycle
         head = Head(parser.get_method(), path, self.headers, self.expect_100_continue)
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0"
+        keep_alive = version != "1.0" and parser.should_keep_alive()
         exchange: Any = Exchange(self, ingest, head, keep_alive)
         self.cycle = exchange
         if before is None or before.response_complete:
@@ -283,17 +287,25 @@ class StrictProtocol(HttpToolsProtocol):
         self._lying = (unsent, now)
         return False
 
-    def _check_head(self) -> None:
-        """Refuse what somebody in front of us could read otherwise: nothing may be smuggled past a proxy."""
-        names = [name for name, _ in self.headers]
-        version, method = self.parser.get_http_version(), self.parser.get_method()
-        hosts = names.count(b"host")
-        if version not in _VERSIONS or hosts > 1 or (hosts == 0 and version == "1.1") or method == b"CONNECT":
+    def _check_head(self, version: str) -> None:
+        """Refuse what is too large, and what somebody in front of us could read otherwise: nothing is smuggled in."""
+        if len(self.url) > MAX_URL:
+            raise _RefusedError(414)
+        size = hosts = 0
+        codings = []
+        for name, value in self.headers:
+            size += len(name) + len(value)
+            if name == b"host":
+                hosts += 1
+            elif name == b"transfer-encoding":
+                codings.append(value.strip().lower())
+        if size > MAX_FIELD_BYTES or len(self.headers) > MAX_FIELDS:
+            raise _RefusedError(431)
+        odd = codings != [] and (codings != [b"chunked"] or version != "1.1")
+        if odd or version not in _VERSIONS or hosts > 1 or (hosts == 0 and version == "1.1"):
             raise _RefusedError(400)
-        if b"transfer-encoding" in names:
-            codings = [value.strip().lower() for name, value in self.headers if name == b"transfer-encoding"]
-            if codings != [b"chunked"] or version != "1.1":
-                raise _RefusedError(400)
+        if self.parser.get_method() == b"CONNECT":
+            raise _RefusedError(400)
 
     def _check_size(self) -> None:
         if self._began is None:
@@ -334,6 +346,13 @@ def strict_protocol(max_body: int, ingest: Ingest | None, crowd: Crowd) -> type[
     """Make the protocol for bodies of at most `max_body` bytes, however small the chunks they come in."""
     limit = 8 * max_body + _MAX_HEAD_BYTES
     return type("StrictProtocol", (StrictProtocol,), {"max_request": limit, "ingest": ingest, "crowd": crowd})
+
+
+def _path(url: bytes) -> bytes:
+    """Find the path in a request's target, which may be a whole URL."""
+    if url.startswith(INBOUND) and b"?" not in url and b"#" not in url:
+        return url
+    return httptools.parse_url(url).path or b""
 
 
 def _response(status: int) -> bytes:
