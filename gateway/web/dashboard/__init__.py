@@ -18,6 +18,7 @@ from gateway.web.dashboard import (
     keys,
     overview,
     quarantine,
+    repairs,
     static,
 )
 from gateway.web.dashboard.calls import REFUSALS, why
@@ -27,7 +28,7 @@ from gateway.web.problems import DETAILS, Refusal
 
 def dashboard_router() -> Router:
     """Make the pages; all but the door need a session, and whatever changes something a form of ours."""
-    areas = (overview, events, deliveries, quarantine, connections, destinations, keys)
+    areas = (overview, events, deliveries, quarantine, connections, repairs, destinations, keys)
     inside = Router(
         "/",
         route_handlers=[door.sign_out, *(handler for area in areas for handler in area.HANDLERS)],

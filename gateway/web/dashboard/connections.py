@@ -8,10 +8,11 @@ from litestar import Response, get, post
 from gateway.contract.provider import ByHand, Provider
 from gateway.contract.signatures import Hmac
 from gateway.registration.rules import ConnectionChange, ConnectRequest
+from gateway.web.api import catching_up, latest_call, providers
 from gateway.web.api import connections as api
-from gateway.web.api import providers
 from gateway.web.api.pages import Page, Paging
 from gateway.web.api.reading import Asker, Id, wired
+from gateway.web.api.repairs import CheckedView
 from gateway.web.dashboard import inputs
 from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import Form, form_of, made
@@ -70,7 +71,7 @@ async def connect(request: Asker, name: Id) -> Response[Any]:
 @get("/connections/{connection_id:str}", include_in_schema=False)
 async def show_connection(request: Asker, connection_id: Id) -> Response[bytes]:
     """Show one connection, and what can be done with it."""
-    return await _shown(request, connection_id)
+    return await shown(request, connection_id)
 
 
 @post("/connections/{connection_id:str}", include_in_schema=False)
@@ -86,7 +87,7 @@ async def change_connection(request: Asker, connection_id: Id) -> Response[Any]:
             change["settings"] = settings
         await ask(request, api.change_connection, connection_id, given=made(ConnectionChange, change))
     except REFUSALS as error:
-        return await _shown(request, connection_id, form, error)
+        return await shown(request, connection_id, form, error)
     session_of(request).tell("It was changed.")
     return elsewhere(f"/connections/{connection_id}")
 
@@ -94,12 +95,18 @@ async def change_connection(request: Asker, connection_id: Id) -> Response[Any]:
 @post("/connections/{connection_id:str}/remove", include_in_schema=False)
 async def disconnect(request: Asker, connection_id: Id) -> Response[Any]:
     """Let go of it, and of its webhook at the provider."""
-    return await act(request, "/connections", _gone, api.disconnect, connection_id)
+    asked = api.Disconnecting(force=form_of(request).has("force"))
+    return await act(request, "/connections", _gone, api.disconnect, connection_id, asked=asked)
 
 
-async def _shown(
-    request: Asker, connection_id: str, form: Form | None = None, error: Exception | None = None
+async def shown(
+    request: Asker,
+    connection_id: str,
+    form: Form | None = None,
+    error: Exception | None = None,
+    looked: CheckedView | None = None,
 ) -> Response[bytes]:
+    """Show a connection; `looked`: with what was just found at its provider."""
     services = wired(request)
     view: api.ConnectionView = await ask(request, api.show_connection, connection_id)
     provider = services.providers.get(view.provider)
@@ -114,7 +121,9 @@ async def _shown(
         view=view,
         title=provider.title if provider else f"{view.provider} (its plugin is not installed)",
         docs=provider.docs if provider else None,
-        signed=bool(row.secrets),
+        looked=looked,
+        newest=await ask(request, latest_call.show_latest_call, connection_id),
+        look=None if view.cannot_catch_up else await ask(request, catching_up.show_look, connection_id),
         own_url=row.token is not None,
         credentials=sorted(row.credentials),
         by_hand=provider is not None and isinstance(provider.webhooks, ByHand),

@@ -1,6 +1,5 @@
 """/deliveries: what is on its way, what arrived, and what was given up; try that again."""
 
-from datetime import UTC, datetime
 from typing import Any, get_args
 
 from litestar import Response, get, post
@@ -10,7 +9,7 @@ from gateway.store.model import DeliveryStatus
 from gateway.web.api import deliveries as api
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.dashboard.calls import act, why
-from gateway.web.dashboard.forms import form_of
+from gateway.web.dashboard.forms import form_of, moment
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import elsewhere, page, query, session_of
 from gateway.web.problems import missing
@@ -37,7 +36,7 @@ async def list_deliveries(request: Asker) -> Response[bytes]:
         found=found[:AT_ONCE],
         names=await Names.read(services),
         status=status or ANY,
-        tabs=[(each, _sum(counts, each, destination)) for each in (*STATUSES[::-1], ANY)],
+        tabs=[(each, _sum(counts, each, destination)) for each in ("dead", "pending", "delivered", "skipped", ANY)],
         filters=filters,
         older={**filters, "before": found[AT_ONCE - 1].id} if len(found) > AT_ONCE else None,
         before=before,
@@ -70,8 +69,8 @@ async def retry_deliveries(request: Asker) -> Response[Any]:
     try:
         given = api.RetryDeliveries(
             destination=form.one("destination"),
-            since=_time(form.one("since"), "since"),
-            until=_time(form.one("until"), "until"),
+            since=moment(form.one("since"), "since"),
+            until=moment(form.one("until"), "until"),
         )
     except Invalid as error:
         session_of(request).tell(why(error), kind="failed")
@@ -83,17 +82,6 @@ def _retried(answer: api.Retried) -> str:
     if not answer.retried:
         return "No dead delivery is like that: nothing is tried again."
     return f"{answer.retried} {'delivery is' if answer.retried == 1 else 'deliveries are'} tried again."
-
-
-def _time(text: str | None, field: str) -> datetime | None:
-    """Read what a browser's time field says, which is without a zone: it is asked for in UTC. Raises Invalid."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(field, "write it as 2026-03-01T09:30, in UTC") from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _sum(counts: dict[tuple[str, DeliveryStatus], int], status: str, destination: str | None) -> int:

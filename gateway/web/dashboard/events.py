@@ -1,6 +1,7 @@
 """/events: what happened, newest first; one event beside what it came from; the story of one booking."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -126,6 +127,7 @@ async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[byt
         envelope=envelope,
         whole=veil.pretty(envelope),
         booking=_booking(envelope),
+        starts=_time((_booking(envelope) or {}).get("start")),
         came_in=await _came_in(services, event, envelope, reveal=reveal),
         sent=await _sent(services, event),
         names=await Names.read(services),
@@ -138,6 +140,10 @@ def _booking(envelope: Mapping[str, Any]) -> Mapping[str, Any] | None:
     data = envelope.get("data")
     booking = data.get("booking") if isinstance(data, dict) else None
     return booking if isinstance(booking, dict) else None
+
+
+def _time(text: object) -> datetime | None:
+    return datetime.fromisoformat(text) if isinstance(text, str) else None
 
 
 async def _came_in(services: Services, event: StoredEvent, envelope: Any, *, reveal: bool) -> CameIn | None:

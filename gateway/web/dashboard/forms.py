@@ -1,6 +1,7 @@
 """What a form sent: fields as text, and as the struct that the API's call reads."""
 
 import hmac
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -74,3 +75,14 @@ def made(kind: type[S], fields: dict[str, Any]) -> S:
         return msgspec.convert({name: value for name, value in fields.items() if value is not None}, kind)
     except msgspec.ValidationError as error:
         raise Invalid.of(error, kind) from None
+
+
+def moment(text: str | None, field: str) -> datetime | None:
+    """Read what a browser's time field says, which is without a zone: it is asked for in UTC. Raises Invalid."""
+    if text is None:
+        return None
+    try:
+        said = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(field, "write it as 2026-03-01T09:30, in UTC") from None
+    return said if said.tzinfo else said.replace(tzinfo=UTC)

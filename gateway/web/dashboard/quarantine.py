@@ -4,7 +4,7 @@ from typing import Any
 
 from litestar import Response, get, post
 
-from gateway.contract.provider import Inbound
+from gateway.contract.provider import Inbound, WebhookApi
 from gateway.pipeline.normalize import unpack
 from gateway.store.model import StoredReceipt
 from gateway.web.api import quarantine as api
@@ -17,6 +17,7 @@ from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import elsewhere, page, session_of
 from gateway.web.problems import missing
+from gateway.web.services import Services
 
 AT_ONCE = 50
 
@@ -102,8 +103,14 @@ async def _shown(request: Asker, receipt_id: str, *, reveal: bool) -> Response[b
 
 async def _body(request: Asker, stored: StoredReceipt, inbound: Inbound, *, reveal: bool) -> str:
     if not reveal:
-        return veil.call(inbound)
+        return veil.call(inbound, _words(wired(request)))
     return veil.text(masked(inbound, await hidden(wired(request), stored.connection)))
+
+
+def _words(services: Services) -> frozenset[str]:
+    """Collect the names of events that providers have: they tell what a call was, and nothing of anybody."""
+    apis = [each.webhooks for each in services.providers.values() if isinstance(each.webhooks, WebhookApi)]
+    return frozenset(event for each in apis for event in each.events)
 
 
 def _retried(answer: api.Outcomes) -> str:

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gateway.store.model import Counts, Destination
 from gateway.store.overview import Flow, NextTry
 from gateway.web.api.connections import ConnectionView
-from gateway.web.dashboard.words import counted, span
+from gateway.web.dashboard.words import counted, number, span
 
 Level = Literal["good", "calm", "wait", "bad"]
 LATE_MS = 60_000
@@ -51,18 +51,19 @@ def judge(sight: Sight) -> Verdict:
     concerns = tuple(sorted(_concerns(sight), key=lambda each: each.level))  # `bad` before `wait`
     worst = [each for each in concerns if each.level == "bad"]
     if worst:
-        return Verdict("bad", f"Not everything is flowing: {_count(worst)} to deal with.", concerns)
+        return Verdict("bad", f"Not everything is flowing. {_named(worst, 'to deal with')}", concerns)
     if not sight.connections:
         return Verdict("calm", "Nothing is connected yet.", concerns)
     if not sight.destinations:
         return Verdict("wait", "Events are kept, but there is nowhere to send them.", concerns)
     if concerns:
-        return Verdict("wait", f"Flowing, with {_count(concerns)} to look at.", concerns)
+        return Verdict("wait", f"Everything flows. {_named(concerns, 'to look at')}", concerns)
     return Verdict("good", f"Everything is flowing. {_praise(sight)}", concerns)
 
 
-def _count(concerns: Sequence[Concern]) -> str:
-    return counted(len(concerns), "thing")
+def _named(concerns: Sequence[Concern], todo: str) -> str:
+    """Say what it is when it is one thing, else how many."""
+    return concerns[0].text if len(concerns) == 1 else f"{counted(len(concerns), 'thing')} {todo}."
 
 
 def _praise(sight: Sight) -> str:
@@ -86,9 +87,10 @@ def _concerns(sight: Sight) -> Iterator[Concern]:
 def _of_connection(connection: ConnectionView) -> Iterator[Concern]:
     page = f"/connections/{connection.id}"
     if connection.status in ("broken", "needs_repair"):
-        yield Concern(
-            "bad", f"{connection.name}: the connection {_states[connection.status]}.", page, "Look and repair"
-        )
+        why = f": {connection.problem}" if connection.problem else "."
+        yield Concern("bad", f"{connection.name} {_states[connection.status]}{why}", page, "Look and repair")
+    elif connection.missed_since is not None and connection.cannot_catch_up is None:
+        yield Concern("wait", f"{connection.name}: events may be missing.", page, "Catch up")
     if connection.silent:
         yield Concern("wait", f"{connection.name} has been silent for longer than is usual.", page, "Check it")
     if connection.last_rejected_at and datetime.now(UTC) - connection.last_rejected_at < RECENT_REFUSALS:
@@ -108,24 +110,37 @@ def _of_destination(sight: Sight, destination: Destination) -> Iterator[Concern]
         yield Concern("wait", f"{destination.name} is paused ({why}): {waiting or 'nothing'} waits.", page, "Resume")
         return
     upcoming = sight.next_try.get(destination.id)
+    if destination.failing_since is not None:
+        told = f"{destination.name} has taken nothing for {_length(sight.now - destination.failing_since)}"
+        yield Concern("bad", f"{told}{_outlook(upcoming, waiting, sight.now)}", page, "Look")
+    elif upcoming is not None and not upcoming.attempt and sight.now - upcoming.due > LATE_MS:
+        told = f"{destination.name}: deliveries are due for {_length(sight.now - upcoming.due)} and not tried."
+        yield Concern("bad", told, page, "Look")
+
+
+def _outlook(upcoming: NextTry | None, waiting: int, now: int) -> str:
+    """Say what it answered last, and what happens next."""
     if upcoming is None:
-        return
-    if upcoming.attempt and (upcoming.last_error or upcoming.last_status):
-        said = upcoming.last_error or f"HTTP {upcoming.last_status}"
-        left = max(0, upcoming.due - sight.now) / 1000
-        told = f"{destination.name} does not take deliveries ({said}): {waiting} wait, next try in {span(left)}."
-        yield Concern("bad", told, page, "Look")
-    elif sight.now - upcoming.due > LATE_MS:
-        told = f"{destination.name}: deliveries are due for {span((sight.now - upcoming.due) / 1000)} and not tried."
-        yield Concern("bad", told, page, "Look")
+        return "; nothing waits for it any more."
+    said = f" ({upcoming.last_error})" if upcoming.last_error else ""
+    return f"{said}: {number(waiting)} wait, next try in {_length(max(0, upcoming.due - now))}."
+
+
+def _length(milliseconds: int) -> str:
+    return span(milliseconds / 1000)
 
 
 def _left_over(sight: Sight) -> Iterator[Concern]:
-    dead = sum(amount for (_, status), amount in sight.counts.deliveries.items() if status == "dead")
-    lately = sum(slot.get("dead", 0) for slot in sight.recent.deliveries)
-    if dead:
-        told = f"{counted(dead, 'delivery is', 'deliveries are')} dead: not tried any more."
-        yield Concern("bad" if lately else "wait", told, "/deliveries", "Look and retry")
+    names = {each.id: each.name for each in sight.destinations}
+    for (destination, status), amount in sight.counts.deliveries.items():
+        if status == "dead" and amount:
+            lately = sight.recent.destinations.get(destination, {}).get("dead", 0)
+            to = names.get(destination, "a destination that was removed")
+            told = (
+                f"{counted(amount, 'delivery', 'deliveries')} to {to} {'is' if amount == 1 else 'are'} dead: given up."
+            )
+            page = f"/deliveries?destination={destination}"
+            yield Concern("bad" if lately else "wait", told, page, "Look and retry")
     if sight.counts.quarantined:
         told = f"{counted(sight.counts.quarantined, 'call was', 'calls were')} not understood, and kept."
-        yield Concern("wait", told, "/quarantine", "Look")
+        yield Concern("wait", told, "/quarantine", "See why")

@@ -67,11 +67,12 @@ def counted(count: int, one: str, many: str = "") -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """Write a share in per cent; only all of it is 100 %."""
+    """Write a share in per cent; only all of it is 100 %, and only nothing 0 %."""
     if whole == 0:
         return "none"
-    percent = 100 * part / whole
-    return f"{percent:.0f} %" if part == whole else f"{min(percent, 99.9):.1f} %"
+    if part in (0, whole):
+        return "100 %" if part else "0 %"
+    return f"{min(max(100 * part / whole, 0.1), 99.9):.1f} %"
 
 
 def short(identifier: str) -> str:
