@@ -18,6 +18,8 @@ BREATH_SECONDS = 0.01
 """The least time between two looks: busy lanes feed themselves, and our own commits ring the doorbell too."""
 NAME = "dispatcher"
 """The name that it beats under."""
+PLACES = 340
+"""A third of the descriptors that a process has where nobody set more."""
 SETTLE_SECONDS = 2.0
 """How long, beyond the grace, the last results may take to be written."""
 
@@ -37,12 +39,18 @@ class Store(Queue, Protocol):
 
 
 class Dispatcher:
-    """Deliver what is due, until stopped. `loops` is told how it goes."""
+    """Deliver what is due, until stopped.
 
-    def __init__(self, store: Store, door: Door, terms: Terms, loops: Loops | None = None) -> None:
+    `loops` is told how it goes. `places`: connections that all destinations together may hold; each gets its share.
+    """
+
+    def __init__(
+        self, store: Store, door: Door, terms: Terms, loops: Loops | None = None, *, places: int = PLACES
+    ) -> None:
         self._store = store
         self._door = door
         self._terms = terms
+        self._places = places
         self._lanes: dict[int, Lane] = {}
         self._running: dict[asyncio.Task[None], Lane] = {}
         self._version: int | None = None
@@ -126,6 +134,7 @@ class Dispatcher:
                 lane.update(self._known[number])
             else:
                 self._lanes.pop(number).close()
+                self._share_out()
 
     # --- lanes ---
 
@@ -136,8 +145,20 @@ class Dispatcher:
             self._lanes[number] = lane
             task = asyncio.create_task(self._loops.keep("deliveries", lane.run))
             self._running[task] = lane
-            task.add_done_callback(self._running.pop)
+            task.add_done_callback(self._ended_lane)
+            self._share_out()
         return lane
+
+    def _ended_lane(self, task: asyncio.Task[None]) -> None:
+        lane = self._running.pop(task)
+        if lane.destination.number not in self._known:
+            self._terms.metrics.forget(lane.destination.id)
+
+    def _share_out(self) -> None:
+        """Give every lane the same number of connections, one at least."""
+        most = max(1, self._places // max(1, len(self._lanes)))
+        for lane in self._lanes.values():
+            lane.share(most)
 
     async def _pause(self, failed: Destination, reason: str) -> None:
         """Pause a destination and tell so, unless it was changed since: then the answers were not about it."""

@@ -52,6 +52,7 @@ class Lane:
         self._terms = terms
         self._retire = retire
         self._window = FIRST_IN_FLIGHT
+        self._most = MOST_IN_FLIGHT
         now = time.monotonic()
         self._pace = Pace(destination.rate, now)
         self._ramp = Ramp(now, self._failing(destination.failing_since))
@@ -73,8 +74,14 @@ class Lane:
         """Go on with a changed configuration; what is in flight ends with the old one."""
         if destination.rate != self._pace.rate:
             self._pace = Pace(destination.rate, time.monotonic())
+        if destination.url != self.destination.url:  # who was down is not who is there now
+            self._ramp = Ramp(time.monotonic())
         self.destination = destination
         self._bell.set()
+
+    def share(self, most: int) -> None:
+        """Keep to so many at once: connections are for all destinations."""
+        self._most = min(most, MOST_IN_FLIGHT)
 
     def close(self) -> None:
         """Claim nothing more; `run` ends when all that is in flight is settled."""
@@ -114,7 +121,7 @@ class Lane:
         if not self._claiming or not (self._hungry or self._finished):
             return 0
         now = time.monotonic()
-        free = self._window - len(self._sending)
+        free = min(self._window, self._most) - len(self._sending)
         return max(0, min(free, self._pace.allowed(now), self._ramp.pace.allowed(now)))
 
     @property
@@ -162,7 +169,7 @@ class Lane:
 
     async def _rest(self) -> None:
         """Wait for the bell, or until the rate lets one more go."""
-        limited = self._claiming and self._hungry and len(self._sending) < self._window
+        limited = self._claiming and self._hungry and len(self._sending) < min(self._window, self._most)
         now = time.monotonic()
         try:
             async with asyncio.timeout(max(self._pace.wait(now), self._ramp.pace.wait(now)) if limited else None):
@@ -181,7 +188,7 @@ class Lane:
         claimed, destination = self._sending.pop(task)
         result = self._result(task, claimed)
         self._adapt(result)
-        self._terms.metrics.attempted(destination.id, result.outcome, result.duration_ms / 1000)
+        self._measure(claimed, destination.id, result)
         if result.status == GONE:
             self._ended_with = (destination, "it answered 410 Gone")
         self._finish(claimed, result)
@@ -214,6 +221,13 @@ class Lane:
         self._ramp.failed(now)
         if status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
             self._window = max(1, self._window // 2)
+
+    def _measure(self, claimed: Claimed, destination: str, result: Result) -> None:
+        metrics = self._terms.metrics
+        metrics.attempted(destination, result.outcome, result.duration_ms / 1000)
+        first = claimed.attempt == claimed.tries  # not one that somebody had sent again, long after
+        if result.outcome == "delivered" and first and claimed.accepted_at:
+            metrics.delivered(destination, max(0.0, self._terms.clock() - claimed.accepted_at / 1000))
 
     def _unsent(self, claimed: Claimed) -> Result:
         now = int(self._terms.clock() * 1000)

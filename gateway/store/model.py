@@ -247,7 +247,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """A delivery this process may try once, until its lease ends.
 
     `attempt` is the fence and never starts over; `tries` counts from 1 since the latest retry or replay: which place on
-    the schedule this try has.
+    the schedule this try has. `accepted_at`: when the event was.
     """
 
     delivery: int
@@ -255,6 +255,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     tries: int = 1
     event_id: str
     event_type: str
+    accepted_at: int = 0
     body: bytes
 
 

@@ -125,7 +125,7 @@ class Queue:
 
     def _claimed(self, row: Row, now: int) -> Claimed | Result:
         """Open a delivery's bytes; without them it is skipped, with broken ones dead, so that it holds up nothing."""
-        number, attempt, earlier, event, kind, sealed = row
+        number, attempt, earlier, event, kind, accepted_at, sealed = row
         if sealed is None:
             return Result(delivery=number, attempt=attempt, outcome="skipped", started_at=now, duration_ms=0)
         try:
@@ -140,6 +140,7 @@ class Queue:
             tries=attempt - earlier,
             event_id=event_id(event),
             event_type=kind,
+            accepted_at=accepted_at,
             body=body,
         )
 

@@ -23,6 +23,7 @@ from gateway.registry import load_providers
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.tracing import tracing
+from gateway.web.crowd import descriptors
 from gateway.web.listening import DRAIN_SECONDS
 from gateway.web.services import Services
 
@@ -74,7 +75,7 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
             metrics=metrics,
             tracing=tells,
         )
-        dispatcher = Dispatcher(store, egress, _terms(settings, services), loops)
+        dispatcher = Dispatcher(store, egress, _terms(settings, services), loops, places=descriptors() // 3)
         stack.push_async_callback(loops.stop)
         loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
         loops.start("lag", services.metrics.watch_lag)

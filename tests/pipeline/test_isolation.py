@@ -15,6 +15,7 @@ from gateway.contract.events import GatewayDestinationPaused, decode_event
 from gateway.egress import Egress
 from gateway.pipeline import pace
 from gateway.pipeline.deliver import Terms
+from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.retry import DAY
 from gateway.store.model import Delivery
 from gateway.store.store import Store
@@ -365,3 +366,47 @@ async def test_whoever_asked_is_told_of_one_that_is_gone_once(store: Store, egre
         (kept,) = await store.events(types=["gateway.*"])
     assert (event.data.destination, event.data.reason) == (destination.id, "it answered 410 Gone")
     assert (kept.id, len(alarm.seen)) == (event.id, 1)
+
+
+async def test_all_destinations_together_hold_no_more_connections_than_there_are_places(
+    store: Store, egress: Egress
+) -> None:
+    async with listening(hangs) as stalled, listening() as fast:
+        await subscribe(store, fast.url)
+        await emit_all(store)
+        dispatcher = Dispatcher(store, egress, Terms(schedule=SOON, timeout=NEVER), places=12)
+        running = asyncio.create_task(dispatcher.run())
+        await fast.until(lambda s: len(s.seen) == EVENTS)
+        for _ in range(20):
+            await subscribe(store, stalled.url)
+        await emit_all(store, EVENTS)
+        await fast.until(lambda s: len(s.seen) == 2 * EVENTS)
+        await stalled.until(lambda s: len(s.seen) >= 20)
+        await dispatcher.stop(0)
+        await running
+    assert len(stalled.seen) == 20  # one each: no place is anybody's alone, and nobody is without
+    assert in_order(fast)
+
+
+async def test_how_long_a_delivery_took_is_counted_once_and_forgotten_with_its_destination(
+    store: Store, egress: Egress
+) -> None:
+    terms = Terms(schedule=SOON, timeout=5)
+
+    def counted(name: str, destination: str) -> float | None:
+        return terms.metrics.registry.get_sample_value(name, {"destination": destination})
+
+    async with listening() as sink, dispatching(store, egress, terms=terms):
+        destination = await subscribe(store, sink.url)
+        event = await emit(store, 1)
+        await until(store, all_are("delivered", 1))
+        await store.replay(event)
+        await sink.until(lambda s: len(s.seen) == 2)
+        await until(store, all_are("delivered", 1))
+        assert counted("gateway_delivery_latency_seconds_count", destination.id) == 1
+        assert counted("gateway_delivery_attempt_seconds_count", destination.id) == 2
+        await store.remove_destination(destination.id)
+        async with asyncio.timeout(20):
+            while counted("gateway_delivery_attempt_seconds_count", destination.id) is not None:
+                await store.changed(0.05)
+    assert counted("gateway_delivery_latency_seconds_count", destination.id) is None

@@ -39,7 +39,7 @@ UPDATE deliveries
 
 -- name: claimed
 -- `sealed` is NULL when the body was erased or is too old.
-SELECT d.number, d.attempt, d.earlier, e.id, e.type, b.sealed
+SELECT d.number, d.attempt, d.earlier, e.id, e.type, e.accepted_at, b.sealed
   FROM deliveries d JOIN events e ON e.seq = d.event LEFT JOIN bodies b ON b.event = d.event
  WHERE d.number IN (:numbers*)
  ORDER BY d.position
