@@ -290,7 +290,12 @@ def missing(row: Connection, fine: int) -> Connection:
 
 
 def _troubled(row: Connection, status: ConnectionStatus | None, problem: str) -> Connection:
-    """Note a problem; `status` None: it may pass by itself, and what is known already counts for more."""
+    """Note a problem; `status` None: it may pass by itself, and what is known already counts for more.
+
+    A connection that somebody removes meanwhile stays so.
+    """
+    if row.status == "removing":
+        return row
     if status is None:
         return row if row.problem else replace(row, problem=problem)
     return replace(row, status=status, problem=problem)
