@@ -35,7 +35,8 @@ class Answers:
 class Story:
     """All that there is to judge. `secrets`: signing secret by the consumer's path.
 
-    `waiting`: some may still be on their way. `any_time`: the clock was moved, so the signed times are not held to ours.
+    `waiting`: some may still be on their way. `any_time`: the clock was moved, so signed times are not held to ours.
+    `again`: the consumer refused some, so they came again.
     """
 
     calls: Sequence[Call]
@@ -44,6 +45,7 @@ class Story:
     secrets: Mapping[str, str]
     waiting: bool = False
     any_time: bool = False
+    again: bool = False
 
     @property
     def caused(self) -> list[dict[str, Any]]:
@@ -137,6 +139,8 @@ def doubled(story: Story) -> Iterable[str]:
     for ids, count in Counter(event["id"] for event in story.answers.events).items():
         if count > 1:
             yield f"{ids} is in the log {count} times"
+    if story.again:
+        return
     lives: dict[tuple[str, str], set[int]] = defaultdict(set)
     for got in story.got:
         if got.life in lives[got.path, got.id]:

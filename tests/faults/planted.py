@@ -9,11 +9,12 @@ import apsw
 
 from gateway.cli.main import main
 from gateway.store.engines import sqlite
+from gateway.store.engines.sqlite_file import connect
 
 
 def lazy_fsync(path: Path) -> apsw.Connection:
     """Commit without waiting for the disk: survives every kill, and no power cut."""
-    db = _connect(path)
+    db = connect(path)
     db.pragma("synchronous", "normal")
     return db
 
@@ -43,8 +44,6 @@ def early_answer(path: Path) -> apsw.Connection:
 
 
 BUGS: dict[str, Callable[[Path], apsw.Connection]] = {"lazy-fsync": lazy_fsync, "early-answer": early_answer}
-_connect = sqlite.connect
-
 if __name__ == "__main__":
-    sqlite.connect = BUGS[sys.argv.pop(1)]
+    vars(sqlite)["connect"] = BUGS[sys.argv.pop(1)]
     main()

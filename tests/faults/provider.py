@@ -87,18 +87,25 @@ class Provider:
             while len(self.told.kept) < count:
                 await asyncio.sleep(0.01)
 
-    async def call(self, body: bytes, booking: str = "") -> Call:
-        """Make one call on a connection of its own, once."""
-        call = Call(booking, hashlib.sha256(body).hexdigest())
+    @property
+    def port(self) -> int:
+        return self._parts.port or 80
+
+    async def try_once(self, body: bytes) -> bool:
+        """Make one call on a connection of its own; False when it was not kept."""
+        call = Call("", hashlib.sha256(body).hexdigest())
         self.told.calls.append(call)
-        async with _Line(self._parts.hostname or "", self._parts.port or 80) as line:
-            await self._send(line, call, body)
-        return call
+        try:
+            async with asyncio.timeout(5), _Line(self._parts.hostname or "", self.port) as line:
+                await self._send(line, call, body)
+        except (OSError, asyncio.IncompleteReadError):
+            return False
+        return call.status == 200
 
     async def _work(self) -> None:
         while not self._stopping:
             with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                async with _Line(self._parts.hostname or "", self._parts.port or 80) as line:
+                async with _Line(self._parts.hostname or "", self.port) as line:
                     while not self._stopping:
                         await self._book(line)
             await asyncio.sleep(0.02)

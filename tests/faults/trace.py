@@ -1,7 +1,7 @@
 """What a power cut leaves: the trace of everything done to the files, played up to a moment.
 
-At worst only what was fsynced is there: bytes by an fsync of their file, names by an fsync of their directory. With luck
-more is: any part of what was still on its way, in any order, torn at sectors; names in the order in which they were given.
+At worst only what was fsynced is there: bytes by an fsync of their file, names by one of their directory. With luck
+more is: any part of what was on its way, in any order, torn at sectors; names in the order in which they were given.
 What was on its way when an fsync failed is brought to the disk by no later one: the kernel takes it for written.
 """
 

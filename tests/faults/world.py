@@ -1,14 +1,17 @@
-"""A gateway as it is run, on a machine that can fail, between a provider that never stops and consumers that never forget."""
+"""A gateway as it is run, on a machine that can fail, between a provider and a consumer that forget nothing."""
 
 import asyncio
 import signal
 import sys
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
+from tests.bench.load import meeting
 from tests.e2e.running import Gateway
 from tests.faults.checker import Answers, Story, Verdict, judge
 from tests.faults.consumer import Consumer
@@ -81,6 +84,13 @@ class World:
             with refused:
                 return refused.code, refused.read().decode()
 
+    async def fresh_call(self, seconds: float = 30.0) -> None:
+        """Make a call on a new connection, again and again until it is kept; raises TimeoutError."""
+        body = meeting(str(uuid.uuid4()))
+        async with asyncio.timeout(seconds):
+            while not await self.provider.try_once(body):
+                await asyncio.sleep(0.1)
+
     async def start(self) -> None:
         await asyncio.to_thread(self.gateway.start)
 
@@ -104,14 +114,13 @@ class World:
             )
         )
 
-    async def judge(self, *, waiting: bool = False, any_time: bool = False) -> Verdict:
+    async def judge(self, *, waiting: bool = False, any_time: bool = False, again: bool = False) -> Verdict:
         """Stop the load, let everything arrive, and hold all of it against the promises."""
         told = await self.provider.stop()
         if not waiting:
             await self.drained()
-        verdict = judge(
-            Story(told.calls, self.consumer.got, await self.answers(), self.secrets, waiting=waiting, any_time=any_time)
-        )
+        story = Story(told.calls, self.consumer.got, await self.answers(), self.secrets)
+        verdict = judge(replace(story, waiting=waiting, any_time=any_time, again=again))
         verdict.wrong["answered"] += told.odd
         return verdict
 
