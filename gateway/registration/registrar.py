@@ -125,7 +125,7 @@ class Registrar:
         settings = rules.converted(request.settings, provider.settings, "settings")
         rules.check_events(provider, settings)
         registers = request.register and isinstance(provider.webhooks, WebhookApi)
-        if registers or request.credentials:
+        if registers or request.credentials or rules.confirms(settings):
             self._check_access(provider, settings, request.credentials)
         scheme = provider.scheme(settings)
         secrets, generated = rules.secret_for(provider, scheme, request, new_provider_secret)

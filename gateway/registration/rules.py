@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import asdict
 
 from gateway.contract.errors import GatewayError
-from gateway.contract.provider import Api, ByHand, Provider, Settings, WebhookApi
+from gateway.contract.provider import Api, BookingSettings, ByHand, Provider, Settings, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned, usable
 from gateway.registration.possible import possible
 from gateway.store.model import Connection
@@ -107,6 +107,11 @@ def check_events(provider: Provider, settings: Settings) -> None:
     for position, event in enumerate(settings.events):
         if event not in known:
             raise Invalid(f"settings.events[{position}]", f"not one of {', '.join(known)}")
+
+
+def confirms(settings: Settings) -> bool:
+    """Say whether the provider is asked about calls before they are passed on: then there must be a way to ask it."""
+    return isinstance(settings, BookingSettings) and settings.confirm != "no"
 
 
 def check_secret(scheme: Hmac | Unsigned, secret: str) -> None:
