@@ -1,8 +1,8 @@
 """Erasure: everything that is kept is searched for a person or a booking, and what mentions it loses its bytes.
 
-There is no index of people: bodies are opened and searched at some 200,000 a second beside everything else, and so an
-address is found wherever it stands. A request is a row; a dead process's work is taken up where it ended. Numbers, ids,
-types, keys, times and digests stay, so that sums add up and a repeated call is known.
+There is no index of people: every body is opened and searched, some ten thousand events a second beside everything
+else, and so an address is found wherever it stands. A request is a row; a dead process's work is taken up where it
+ended. Numbers, ids, types, keys, times and digests stay, so that sums add up and a repeated call is known.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
