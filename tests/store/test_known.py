@@ -76,6 +76,98 @@ def test_what_was_seen_is_known_and_nothing_else_is(steps: list[Any]) -> None:
         asyncio.run(live_through(Path(folder), steps))
 
 
+HARD_STEPS = st.lists(
+    st.one_of(st.integers(0, 60), st.integers(0, 60), st.sampled_from(["restart", "crash", "undone", "failed"])),
+    min_size=20,
+    max_size=100,
+)
+TWICE = """
+SELECT (SELECT count(*) - count(DISTINCT digest) FROM receipts) + (SELECT count(*) - count(DISTINCT id) FROM events)
+"""
+
+
+class HardLife:
+    """A store whose transactions are undone, whose fsyncs fail and whose machine loses power."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._disk = Disk()
+        self._lives = 0
+        self._kept: set[int] = set()
+        self._doubtful: set[int] = set()
+
+    async def live(self, steps: list[Any]) -> None:
+        self._store = await open_store(self._folder)
+        for number, step in enumerate(steps):
+            if isinstance(step, int):
+                await self._take(step)
+            else:
+                await getattr(self, step)(number)
+        await self._look()
+        await self._store.close()
+        self._disk.unregister()
+
+    @property
+    def _folder(self) -> Path:
+        return self._root / str(self._lives)
+
+    async def _take(self, number: int) -> None:
+        answer = await accept(self._store, number)
+        assert (
+            answer.status == "duplicate"
+            if number in self._kept
+            else number in self._doubtful or answer.status == "accepted"
+        )
+        self._kept.add(number)
+
+    async def _look(self) -> None:
+        """Everything kept is there, once, and its key is in the table or will be read again."""
+        found = {each.body for each in await self._store.events(limit=1000)}
+        assert found >= {b'{"event":%d}' % number for number in self._kept}
+        assert await with_writer(self._store, lambda db: db.execute(TWICE).fetchall()) == [(0,)]
+        assert await with_writer(self._store, lambda db: db.execute(UNREADABLE).fetchall()) == [(0,)]
+
+    async def restart(self, _: int) -> None:
+        await self._store.close()
+        self._store = await open_store(self._folder)
+
+    async def crash(self, _: int) -> None:
+        """Go on with what was fsynced."""
+        left = dict(self._disk.synced)
+        await self._store.close()
+        self._lives += 1
+        self._folder.mkdir()
+        for name, content in left.items():
+            (self._folder / name).write_bytes(content)
+        self._store = await open_store(self._folder)
+        await self._look()
+
+    async def undone(self, number: int) -> None:
+        """Share a transaction with one that cannot be written: it is undone, and done again without that one."""
+        fresh = [1000 + 10 * number + more for more in range(5)]
+        await asyncio.gather(refused(self._store, 5000 + number), *[self._take(each) for each in fresh])
+
+    async def failed(self, number: int) -> None:
+        """Fail some commits: nobody knows what became of them until they are told again."""
+        fresh = [2000 + 10 * number + more for more in range(5)]
+        self._disk.broken = True
+        lost = await asyncio.gather(*[accept(self._store, each) for each in fresh], return_exceptions=True)
+        self._disk.broken = False
+        assert all(isinstance(each, Exception) for each in lost)
+        self._doubtful |= set(fresh)
+        for each in fresh[::2]:
+            await self._take(each)
+
+
+@settings(max_examples=25)
+@given(steps=HARD_STEPS)
+def test_what_was_kept_stays_known_through_failed_commits_undone_ones_and_power_cuts(steps: list[Any]) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+        patch.setattr(known, "RECENT", FEW)
+        patch.setattr(known, "MOST_LANES", 256)
+        asyncio.run(HardLife(Path(folder)).live(steps))
+
+
 async def test_only_the_recent_ones_are_held_in_memory(store: Store) -> None:
     await accept_all(store, range(200))
 
