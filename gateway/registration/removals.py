@@ -44,7 +44,8 @@ class Removals:
         while True:
             seconds = await self._round()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), seconds)
+                async with asyncio.timeout(seconds):  # wait_for would swallow a cancellation that comes with the wake
+                    await self._wake.wait()
             self._wake.clear()
 
     def wake(self, connection_id: str) -> None:

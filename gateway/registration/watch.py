@@ -70,7 +70,8 @@ class Watch:
             await self.round()
             wait = self._interval * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 -- spreads load, hides nothing
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait)
+                async with asyncio.timeout(wait):  # wait_for would swallow a cancellation that comes with the wake
+                    await self._wake.wait()
 
     def wake(self, connection_id: str | None = None) -> None:
         """Look now: something about a connection, or about all, was changed."""

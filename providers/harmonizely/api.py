@@ -31,10 +31,10 @@ class _Hook(Struct):
     secret: str | None = None
 
 
-class _Page(Struct):
-    pages: int = 1
+class _Page(Struct):  # both are there in an empty list too: without them it is something else
+    pages: int
+    embedded: dict[str, list[_Hook]] = field(name="_embedded")
     total: int | None = None
-    embedded: dict[str, list[_Hook]] = field(name="_embedded", default_factory=dict)
 
 
 class Webhooks(WebhookApi):
