@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -53,10 +53,13 @@ def planted() -> Planted:
 
 
 class Unkind(BaseHTTPRequestHandler):
-    """Fails at everything, and repeats what it was asked and told in its answer."""
+    """Fails at everything, and repeats what it was asked and told in its answer. `got`: bodies by path."""
+
+    got: ClassVar[list[tuple[str, bytes]]] = []
 
     def do_POST(self) -> None:
         said = self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.got.append((self.path, said))
         answer = json.dumps({"message": f"{self.path} {dict(self.headers)} {said.decode('latin-1')}"}).encode()
         self.send_response(500 if "refuse" not in self.path else 422, f"No {said[:60].decode('latin-1', 'replace')!r}")
         self.send_header("content-length", str(len(answer)))
@@ -72,6 +75,7 @@ class Unkind(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def unkind() -> Iterator[str]:
+    Unkind.got.clear()
     with ThreadingHTTPServer(("127.0.0.1", 0), Unkind) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -135,9 +139,8 @@ def subscribe(gateway: Gateway, planted: Planted, unkind: str) -> list[tuple[int
     headers = {"authorization": f"Bearer {planted('header value')}", "x-tenant": planted("other header value")}
     url = f"{unkind}/{planted('path')}?token={planted('query')}"
     for profile in ("full", "thin"):
-        planted.of[f"{profile} secret"] = gateway.call(
-            "POST", "/v1/destinations", {"url": url, "headers": headers, "profile": profile}
-        )["secret"]
+        made = {"url": f"{url}&{profile}", "headers": headers, "profile": profile}
+        planted.of[f"{profile} secret"] = gateway.call("POST", "/v1/destinations", made)["secret"]
     nowhere = {"url": f"http://127.0.0.1:1/{planted('path')}", "headers": headers}
     gateway.call("POST", "/v1/destinations", nowhere)
     wrong: list[dict[str, Any]] = [
@@ -241,6 +244,7 @@ async def test_no_secret_and_no_person_leaves_a_trace(
         while not (deliveries := settled(gateway)):  # noqa: ASYNC110 -- it is another process that works
             await asyncio.sleep(0.1)
     assert {each["status"] for each in deliveries} == {"dead"}
+    check_profiles(planted)
     details = [gateway.call("GET", f"/v1/deliveries/{each['id']}") for each in deliveries]
     quarantined = gateway.call("GET", "/v1/quarantine")["items"]
     assert len(quarantined) >= 4
@@ -275,6 +279,20 @@ async def test_no_secret_and_no_person_leaves_a_trace(
     assert len(traces["running: gateway.db-wal"]) > 10_000
     assert len(planted.of) >= 35
     assert {name: found for name, content in traces.items() if (found := planted.found(content))} == {}
+
+
+def check_profiles(planted: Planted) -> None:
+    """A destination with the profile `thin` gets the events, and nobody in them."""
+    full, thin = ([body for path, body in Unkind.got if path.endswith(profile)] for profile in ("&full", "&thin"))
+    assert len(full) == len(thin) >= 6
+    assert set(planted.found(b"".join(full))) >= {
+        "given name",
+        "family name",
+        "address",
+        "phone",
+        "meeting link",
+    }
+    assert set(planted.found(b"".join(thin))) <= {"word", "header"}, "the call's own word and content-type"
 
 
 def check_modes(gateway: Gateway, copy: Path) -> None:
