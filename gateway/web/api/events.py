@@ -100,7 +100,7 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
 async def show_event(request: Asker, event_id: Id) -> Envelope:
     """Show one event. 410 with the reason `erased` or `expired`: it was there, and its content is gone."""
     services = wired(request)
-    return Raw((await _event(services, event_id)).body)
+    return Raw((await kept_event(services, event_id)).body)
 
 
 @get("/events/{event_id:str}/raw", media_type="application/octet-stream", **call("events:read", 410))
@@ -110,7 +110,7 @@ async def show_event_raw(request: Asker, event_id: Id, asked: NamedDependency[Ex
     Values that act without a login are masked by as many `*`. `exact` shows them too, to keys with the scope admin.
     """
     services = wired(request)
-    event = await _event(services, event_id)
+    event = await kept_event(services, event_id)
     return await raw_answer(services, request, event.receipt, asked.exact)
 
 
@@ -123,7 +123,7 @@ async def replay_event(request: Asker, event_id: Id, given: NamedDependency[Repl
     for position, destination in enumerate(to or ()):
         if destination not in known:
             raise Invalid(f"destinations[{position}]", "no such destination")
-    await _event(services, event_id)
+    await kept_event(services, event_id)
     deliveries = await services.store.replay(event_id, to)
     if deliveries is None:
         raise missing("event")
@@ -134,7 +134,9 @@ async def raw_answer(services: Services, request: Asker, receipt_id: str | None,
     """Answer with the bytes of a receipt, in a way that no browser takes for a page."""
     if exact and not holds(request.auth, "admin"):
         raise Refusal(403, "This key lacks the scope admin, which `exact` needs.")
-    stored = await services.store.receipt(receipt_id) if receipt_id else None
+    if receipt_id is None:
+        raise Refusal(410, "No call brought this event, so there are no bytes of one.")
+    stored = await services.store.receipt(receipt_id)
     if stored is None or stored.inbound is None:
         raise Refusal(410, "The bytes are not kept any more.")
     inbound = unpack(stored, services.inboxes.by_id(stored.token).url)
@@ -154,7 +156,8 @@ async def hidden(services: Services, connection_id: str | None) -> frozenset[str
     return frozenset().union(*(provider.masked for provider in services.providers.values()))
 
 
-async def _event(services: Services, event_id: str) -> StoredEvent:
+async def kept_event(services: Services, event_id: str) -> StoredEvent:
+    """Find an event whose content is there. Raises Refusal."""
     event = await services.store.event(event_id)
     if event is None:
         raise missing("event")
