@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.pipeline.announce import destination_paused
+from gateway.store.model import Destination
 from tests.web.conftest import Consumer, Gateway
 
 SECRET = "acts-without-a-login"
@@ -191,3 +193,15 @@ async def test_a_replay_names_the_destination_that_is_not_there(connected: Gatew
 
 async def test_replaying_what_is_not_there_is_404(connected: Gateway) -> None:
     assert (await connected.http.post("/v1/events/evt_none/replay")).status_code == 404
+
+
+async def test_an_event_about_the_gateway_itself_is_in_the_log_and_came_by_no_call(gateway: Gateway) -> None:
+    row = Destination(
+        id="dst_1", name="crm", url="https://crm.example", paused=True, paused_reason="it is gone", created_at=0
+    )
+    (emitted,) = await gateway.store.emit(destination_paused(row, gateway.store.now()))
+    (listed,) = (await gateway.get("/v1/events", types="gateway.*"))["items"]
+    assert (listed["id"], listed["data"]["reason"]) == (emitted, "it is gone")
+    assert (await gateway.get("/v1/events", types="booking.*"))["items"] == []
+    raw = await gateway.http.get(f"/v1/events/{emitted}/raw")
+    assert (raw.status_code, "No call brought" in raw.json()["detail"]) == (410, True)
