@@ -89,7 +89,7 @@ class Confirmation:
 
     async def _due(self) -> list[HeldCall]:
         now = self._store.now()
-        return [c for c in await self._store.held.first(MOST) if c.due <= now and c.connection not in self._busy]
+        return [call for call in await self._store.held.first(MOST, self._busy) if call.due <= now]
 
     async def _work(self, connection: str, calls: Iterable[HeldCall]) -> None:
         some = asyncio.Semaphore(AT_ONCE)
@@ -113,7 +113,7 @@ class Confirmation:
         if isinstance(call, Unclaimed):
             await self._quarantine(held, call.reason)
             return
-        wanted = translate(call)
+        wanted = await asyncio.to_thread(translate, call)  # a plugin may be slow about a large body
         if not wanted.wants:
             await self._understood(held, stored, call, wanted)
             return
@@ -139,7 +139,7 @@ class Confirmation:
         self, held: HeldCall, stored: StoredReceipt, call: Received, fetched: Mapping[str, bytes]
     ) -> None:
         asked = Received(call.candidate, replace(call.receipt, fetched=fetched))
-        told = translate(asked, asking=False)
+        told = await asyncio.to_thread(translate, asked, asking=False)
         if told.reason is not None and told.reason.startswith("contradicted"):
             await self._contradicted(held, told.reason)
         else:
@@ -159,7 +159,7 @@ class Confirmation:
             await self._store.held.postpone(held.receipt, min(left, _wait(held.attempt, error)))
             return
         why = f"unconfirmed: {call.candidate.provider.title} did not answer ({_kind(error)})"
-        told = translate(call, asking=False)
+        told = await asyncio.to_thread(translate, call, asking=False)
         if getattr(settings, "confirm", "no") == "must" or told.reason is not None:
             await self._quarantine(held, f"{why}; retry it once that answers")
             return

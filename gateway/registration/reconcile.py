@@ -221,7 +221,8 @@ class Reconciler:
         keys = [prefix + found.id for found in page.bookings]
         latest, held = await self._store.looks.latest(keys), await self._store.looks.held(keys)
         free = [(key, found) for key, found in zip(keys, page.bookings, strict=True) if key not in held]
-        events, unread = _missing(candidate, free, latest, look.since, _at(self._store.now()))
+        now = _at(self._store.now())
+        events, unread = await asyncio.to_thread(_missing, candidate, free, latest, look.since, now)
         new = await self._store.emit(*events) if events else ()
         return replace(
             look,

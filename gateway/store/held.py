@@ -31,9 +31,9 @@ class HeldCalls:
         self._engine = engine
         self._known = known
 
-    async def first(self, limit: int) -> list[HeldCall]:
-        """List the calls that nothing waits before, the next due one first."""
-        return await self._engine.read(partial(_first, limit=limit))
+    async def first(self, limit: int, without: Iterable[str] = ()) -> list[HeldCall]:
+        """List the calls that nothing waits before, the next due one first; `without` those of some connections."""
+        return await self._engine.read(partial(_first, limit=limit, without=[*without] or [""]))
 
     async def hurry(self) -> None:
         """Let all be due at once: after a start nobody knows how long ago they were asked about."""
@@ -73,10 +73,10 @@ class HeldCalls:
         return {receipt: found[digest] for receipt, digest in digests.items() if digest in found}
 
 
-def _first(tx: Tx, *, limit: int) -> list[HeldCall]:
+def _first(tx: Tx, *, limit: int, without: Sequence[str]) -> list[HeldCall]:
     return [
         HeldCall(receipt=receipt_id(digest), connection=connection, received_at=at, due=due, attempt=attempt)
-        for digest, connection, at, due, attempt, _ in tx.run(_sql.first, limit=limit)
+        for digest, connection, at, due, attempt, _ in tx.run(_sql.first, limit=limit, without=without)
     ]
 
 

@@ -15,6 +15,7 @@ from gateway.contract.events import (
     CancelScope,
     Verification,
 )
+from gateway.pipeline import confirm
 from gateway.pipeline.confirm import SECOND_LOOK, Confirmation
 from gateway.pipeline.normalize import retry
 from gateway.pipeline.receive import Inbox
@@ -286,8 +287,8 @@ async def test_more_than_can_be_held_is_refused(desk: Desk, monkeypatch: pytest.
         await desk.takes(fact("b3"))
 
 
-async def test_a_slow_provider_delays_no_other(desk: Desk) -> None:
-    """Each connection is worked on by itself."""
+async def test_a_slow_provider_delays_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each connection is worked on by itself, however much is held for the slow one."""
     quick = Desk(desk.store, desk.clock, settings=desk.settings, connection="con_2")
 
     class Both:
@@ -299,12 +300,14 @@ async def test_a_slow_provider_delays_no_other(desk: Desk) -> None:
         def by_id(self, token_id: str) -> Inbox:
             return replace(desk.inbox, candidates=(*desk.inbox.candidates, *quick.inbox.candidates))
 
-    await desk.takes(fact("b1"))
+    monkeypatch.setattr(confirm, "MOST", 2)
+    for number in range(5):
+        await desk.takes(fact(f"b{number}"))
     working = asyncio.create_task(Confirmation(desk.store, Both(), Both(), look=0.005).run())
     for number in range(3):
         quick.vendor.says(fact(f"q{number}"))
         await quick.takes(fact(f"q{number}"))
         while len(await desk.told()) <= number:
             await desk.store.changed(1)
-    assert await desk.sums() == (3, 0, 1, 0)
+    assert await desk.sums() == (3, 0, 5, 0)
     working.cancel()
