@@ -11,6 +11,7 @@ from msgspec.structs import asdict
 from gateway.store import model
 from gateway.store.model import DeliveryStatus
 from gateway.web.api.calls import call
+from gateway.web.api.events import kept_event
 from gateway.web.api.pages import After, Limit, Page, Time, cut, moment, perhaps
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.problems import Refusal, missing
@@ -99,12 +100,15 @@ async def show_delivery(request: Asker, delivery_id: Id) -> DeliveryWithAttempts
     return await _shown(services, delivery_id)
 
 
-@post("/deliveries/{delivery_id:str}/retry", status_code=202, **call("events:replay", 409))
+@post("/deliveries/{delivery_id:str}/retry", status_code=202, **call("events:replay", 409, 410))
 async def retry_delivery(request: Asker, delivery_id: Id) -> DeliveryWithAttempts:
     """Try a dead delivery again, behind everything that waits. Others are replayed, not retried."""
     services = wired(request)
     if await services.store.retry(delivery=delivery_id) == 0:
-        status = (await _shown(services, delivery_id)).status
+        shown = await _shown(services, delivery_id)
+        status = shown.status
+        if status == "dead":
+            await kept_event(services, shown.event)
         raise Refusal(409, f"Only a dead delivery can be retried; this one is {status}. Replay its event instead.")
     return await _shown(services, delivery_id)
 

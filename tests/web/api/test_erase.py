@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.web.conftest import Gateway
+from tests.store.samples import result
+from tests.web.conftest import Consumer, Gateway
 
 GRACE = "grace@example.com"
 
@@ -48,6 +49,23 @@ async def test_a_repeated_call_is_a_duplicate_and_brings_nobody_back(gateway: Ga
         assert (again["status"], again["events"]) == ("duplicate", [event["id"]])
     assert (await gateway.get("/v1/events"))["items"] == []
     assert (await gateway.http.get(f"/v1/events/{event['id']}")).status_code == 410
+
+
+async def test_a_dead_delivery_of_an_erased_event_is_not_retried(
+    gateway: Gateway, url: str, consumer: Consumer
+) -> None:
+    made = await gateway.post("/v1/destinations", {"url": consumer.url}, 201)
+    await booked(gateway, url, "b1")
+    row = next(each for each in await gateway.store.destinations() if each.id == made["id"])
+    (claimed,) = await gateway.store.claim(row.number, 1, 45.0)
+    await gateway.store.settle([result(claimed, "dead")])
+    await gateway.post("/v1/erase", {"email": GRACE})
+    (delivery,) = (await gateway.get("/v1/deliveries"))["items"]
+
+    assert (delivery["status"], delivery["last_error"]) == ("dead", None)
+    answer = await gateway.http.post(f"/v1/deliveries/{delivery['id']}/retry")
+    assert (answer.status_code, answer.json()["reason"]) == (410, "erased")
+    assert await gateway.post("/v1/deliveries/retry", {}, 202) == {"retried": 0}
 
 
 async def test_quarantine_loses_who_is_erased(gateway: Gateway, url: str) -> None:
