@@ -175,11 +175,14 @@ _UNSHOWN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\u
 
 def printable(value: object) -> str | None:
     """Write any JSON value so that it can be shown, without control characters; null stays null."""
-    if value is None:
+    if isinstance(value, str):
+        written = value
+    elif value is None:
         return None
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        value = ", ".join(value)
-    written = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    elif isinstance(value, list) and all(isinstance(item, str) for item in value):
+        written = ", ".join(value)
+    else:
+        written = msgspec.json.encode(value).decode()
     return text(written if written.isprintable() else _UNSHOWN.sub("", written))
 
 

@@ -115,6 +115,8 @@ class Dispatcher:
     async def _wake_lanes(self) -> float | None:
         """Wake who has work; seconds until somebody else has."""
         await self._refresh()
+        if not self._known:
+            return None  # nobody wants anything: there is nothing to look at after each commit
         work = await self._store.due()
         if self._stopping.is_set():
             return None  # a lane that begins now would not be seen by `stop`
