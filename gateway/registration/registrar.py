@@ -85,7 +85,10 @@ class Registrar:
         return Connected(connection, generated)
 
     async def change(self, connection_id: str, change: ConnectionChange) -> Connection | None:
-        """Change what needs no new registration; None when there is no such connection. Raises Invalid, Conflict."""
+        """Change a connection; None when there is no such. Its webhook follows when the watch, woken by it, looks.
+
+        Raises Invalid, and Conflict for what only a new connection can have.
+        """
         async with self._placing:
             others = await self._store.connections()
             if all(c.id != connection_id for c in others):
@@ -173,12 +176,14 @@ class Registrar:
             self._check_access(provider, wanted, credentials)
         rules.check_registered(provider, before, wanted, change)
         scheme = provider.scheme(wanted)
+        secrets = rules.secrets_after(provider, before, scheme, change)
         after = replace(
             before,
             name=before.name if change.name is UNSET else change.name,
             credentials=credentials,
             settings=settings,
-            secrets=rules.secrets_after(provider, before, scheme, change),
+            secrets=secrets,
+            replaced=tuple(old for old in before.replaced if old.kind == "token" or old.value in secrets),
         )
         if (before.settings, before.secrets) != (after.settings, after.secrets):
             self._check_place(after, scheme, others)

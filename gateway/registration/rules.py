@@ -159,16 +159,14 @@ def secrets_after(
 
 
 def check_registered(provider: Provider, before: Connection, after: Settings, change: ConnectionChange) -> None:
-    """See that a change does not ask for another webhook than the one that is registered. Raises Conflict."""
+    """See that a change asks for nothing that a repair of the registered webhook cannot bring. Raises Conflict."""
     if before.remote is None or not isinstance(provider.webhooks, WebhookApi):
         return
     api, now = provider.webhooks, msgspec.convert(before.settings, provider.settings)
     if change.signing_secret is not UNSET:
-        raise Conflict(
-            "The provider signs with the secret it was registered with: delete the connection and make it again."
-        )
-    if api.base_url(now) != api.base_url(after) or (now.events or api.events) != (after.events or api.events):
-        raise Conflict("Other events or another address need a new webhook: delete the connection and make it again.")
+        raise Conflict("The provider has to learn a new secret: `gateway connections rotate` sees to it.")
+    if api.base_url(now) != api.base_url(after):
+        raise Conflict("At another address there is another webhook: delete the connection and make it again.")
 
 
 def secret_missing(provider: Provider) -> Invalid:

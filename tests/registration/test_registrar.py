@@ -214,18 +214,26 @@ async def test_changing_what_does_not_exist_says_so(desk: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "advice"),
     [
-        ConnectionChange(settings={"events": ["gone"]}),
-        ConnectionChange(settings={"base_url": "https://elsewhere.example"}),
-        ConnectionChange(signing_secret="another one"),
+        (ConnectionChange(settings={"base_url": "https://elsewhere.example"}), "delete the connection and make it"),
+        (ConnectionChange(signing_secret="another one"), "gateway connections rotate"),
     ],
 )
-async def test_what_needs_another_webhook_is_refused_and_says_what_to_do(desk: Bench, change: ConnectionChange) -> None:
+async def test_what_a_repair_cannot_bring_is_refused_and_says_what_to_do(
+    desk: Bench, change: ConnectionChange, advice: str
+) -> None:
     made = await desk.connect("signing")
-    with pytest.raises(Conflict, match="delete the connection and make it again"):
+    with pytest.raises(Conflict, match=advice):
         await desk.registrar.change(made.id, change)
     assert await desk.rows() == [made]
+
+
+async def test_other_events_are_subscribed_to_by_the_watch(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    await desk.registrar.change(made.id, ConnectionChange(settings={"events": ["gone"]}))
+    await desk.watch.round()
+    assert [hook.events for hook in desk.ours()] == [("gone",)]
 
 
 async def test_a_signature_can_be_set_later_where_webhooks_are_made_by_hand(desk: Bench) -> None:

@@ -1,9 +1,11 @@
 """Whatever a vendor's API does instead of obeying: one clear line that says what to do; nothing lost or doubled."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import stamina
 
 from gateway.contract.provider import WebhookApi
 from gateway.contract.simulator import Fault
@@ -13,6 +15,13 @@ from tests.web.test_vendors import BY_API, PROVIDERS, Vendor, vendor
 JSON = (("content-type", "application/json"),)
 TRIES = 3
 """So often a request that is safe to repeat is made."""
+
+
+@pytest.fixture(autouse=True)
+def at_once() -> Iterator[None]:
+    """Try again without waiting."""
+    with stamina.set_testing(True, attempts=TRIES, cap=True):
+        yield
 
 
 def faults(**fields: Any) -> list[Fault]:

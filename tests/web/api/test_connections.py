@@ -107,7 +107,7 @@ async def test_a_name_is_changed_and_what_needs_a_new_webhook_is_409(gateway: Ga
     made = await gateway.connect()
     path = f"/v1/connections/{made['id']}"
     assert (await gateway.http.patch(path, json={"name": "New"})).json() == {**made, "name": "New"}
-    answer = await gateway.http.patch(path, json={"settings": {"events": ["gone"]}})
+    answer = await gateway.http.patch(path, json={"settings": {"base_url": "https://elsewhere.example"}})
     assert answer.status_code == 409
     assert (await gateway.http.patch("/v1/connections/con_none", json={"name": "x"})).status_code == 404
 
