@@ -100,11 +100,11 @@ class Dispatcher:
 
     async def _look(self, stopping: asyncio.Future[bool]) -> None:
         """Wake the lanes that have work, then wait for the doorbell, the next due time or the end."""
-        self._loops.beat(NAME)
         changed: asyncio.Future[bool] = asyncio.ensure_future(self._store.changed(LOOK_SECONDS))
         try:
             await asyncio.sleep(0)  # it listens before we look, so that no change falls between the two
             wait = await self._wake_lanes()
+            self._loops.beat(NAME)
             await asyncio.wait({changed, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             if changed.done():
                 changed.result()

@@ -212,14 +212,13 @@ class Lane:
         return {"event_id": claimed.event_id, "destination": self.destination.id, "attempt": claimed.attempt}
 
     def _adapt(self, result: Result) -> None:
-        """Send one more at once after a success, half as many after a sign of trouble."""
+        """Send one more at once after a success, half as many after a sign of trouble. A plain refusal is no sign."""
         status, now = result.status, time.monotonic()
         if result.outcome == "delivered":
             self._ramp.succeeded(now)
             self._window = min(MOST_IN_FLIGHT, self._window + 1)
-            return
-        self._ramp.failed(now)
-        if status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
+        elif status is None or status == TOO_MANY or status >= FIRST_SERVER_ERROR:
+            self._ramp.failed(now)
             self._window = max(1, self._window // 2)
 
     def _measure(self, claimed: Claimed, destination: str, result: Result) -> None:

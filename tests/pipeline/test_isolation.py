@@ -6,6 +6,7 @@ import itertools
 import socket
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,7 @@ from gateway.pipeline import pace
 from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.retry import DAY
-from gateway.store.model import Delivery
+from gateway.store.model import Delivery, SigningSecret
 from gateway.store.store import Store
 from tests.egress.sinks import (
     LOOPBACK,
@@ -103,6 +104,37 @@ async def test_one_that_never_takes_anything_holds_up_no_other_and_ends_dead(
     assert {(each.status, each.attempt) for each in of(deliveries, other.id)} == {("delivered", 1)}
     assert len(healthy.seen) == EVENTS
     assert in_order(healthy)
+
+
+async def test_one_where_nobody_listens_holds_up_no_other(store: Store, egress: Egress) -> None:
+    async with listening() as nobody:
+        pass
+    async with listening() as healthy:
+        dead = await subscribe(store, nobody.url)
+        await subscribe(store, healthy.url)
+        async with dispatching(store, egress, schedule=(0.02,)):
+            await emit_all(store)
+            deliveries = await until(store, lambda each: not [d for d in each if d.status == "pending"])
+    refused = of(deliveries, dead.id)
+    assert {(each.status, each.attempt) for each in refused} == {("dead", 2)}
+    assert {each.last_error for each in refused} == {f"127.0.0.1 port {nobody.port}: Connection refused"}
+    assert in_order(healthy)
+    assert len(healthy.seen) == EVENTS
+
+
+async def test_one_that_nothing_can_be_signed_for_ends_dead_and_holds_up_no_other(
+    store: Store, egress: Egress, logged: list[Any]
+) -> None:
+    async with listening() as sink:
+        broken = await subscribe(store, sink.url, secrets=(SigningSecret(secret="whsec_%%%"),))
+        await subscribe(store, sink.url)
+        async with dispatching(store, egress):
+            await emit_all(store)
+            deliveries = await until(store, lambda each: not [d for d in each if d.status == "pending"])
+    assert {each.status for each in of(deliveries, broken.id)} == {"dead"}
+    assert {each.last_error for each in of(deliveries, broken.id)} == {"the gateway failed: ValueError"}
+    assert len(sink.seen) == EVENTS
+    assert "%%%" not in str(logged)
 
 
 @pytest.mark.parametrize("behaviour", SLOW)
