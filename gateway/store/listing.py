@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from gateway.contract.events import EVENT_TYPES, event_id
-from gateway.sealing import KeyRing
+from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import LARGEST, delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
 from gateway.store.known import Known
@@ -67,7 +67,7 @@ class Listing:
             key=booking,
             key_hash=None if booking is None else key_hash(booking),
         )
-        return [self._event(row) for row in rows]
+        return [event for row in rows if (event := self._event(row)).gone is None]
 
     def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
         rows = tx.run(_in.one_event, seq=self._seq(tx, event_id), id=event_bytes(event_id))
@@ -116,12 +116,13 @@ class Listing:
             received_at=received_at,
             size=size,
             sha256=sha256,
-            inbound=None if sealed is None else self._keys.unseal(sealed, b"inbound:" + digest),
+            inbound=None if sealed is None else self._opened(sealed, b"inbound:" + digest),
         )
 
     def _event(self, row: Row, gone: Literal["erased", "expired"] | None = None) -> StoredEvent:
-        """Open an event's body; `gone` says why there is none, if so."""
+        """Open an event's body; `gone` says why there is none, if so. A damaged one must not take others with it."""
         seq, raw, kind, provider, connection, key, timestamp, digest, sealed = row
+        body = None if sealed is None else self._opened(sealed, b"bodies:" + raw)
         return StoredEvent(
             seq=seq,
             id=event_id(raw),
@@ -131,9 +132,15 @@ class Listing:
             key=key,
             timestamp=timestamp,
             receipt=None if digest is None else receipt_id(digest),
-            body=b"" if sealed is None else self._keys.unseal(sealed, b"bodies:" + raw),
-            gone=gone if sealed is None else None,
+            body=body or b"",
+            gone=gone if sealed is None else "damaged" if body is None else None,
         )
+
+    def _opened(self, sealed: bytes, about: bytes) -> bytes | None:
+        try:
+            return self._keys.unseal(sealed, about)
+        except SealBroken:
+            return None
 
 
 def bounds(tx: Tx) -> tuple[int, int]:

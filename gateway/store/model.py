@@ -196,7 +196,8 @@ class StoredReceipt(Struct, frozen=True, kw_only=True):
 class StoredEvent(Struct, frozen=True, kw_only=True):
     """An event as it lies in the store. `seq` is its number, the cursor. `receipt` is where its bytes are.
 
-    `gone` says why its body is empty: somebody had it erased, or it is older than what is kept. Never so in lists.
+    `gone` says why its body is empty: somebody had it erased, it is older than what is kept, or it was changed on disk.
+    Never so in lists.
     """
 
     seq: int
@@ -208,7 +209,7 @@ class StoredEvent(Struct, frozen=True, kw_only=True):
     timestamp: int
     receipt: str | None
     body: bytes
-    gone: Literal["erased", "expired"] | None = None
+    gone: Literal["erased", "expired", "damaged"] | None = None
 
 
 # --- what goes out -------------------------------------------------------------------------------------------------

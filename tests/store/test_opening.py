@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from gateway.contract.errors import ConfigurationError
-from gateway.sealing import SealBroken
 from gateway.store.engines import sqlite_file
 from gateway.store.model import Destination, Key, SigningSecret, Token
 from gateway.store.statements import migrations
@@ -170,13 +169,14 @@ async def test_nothing_secret_or_personal_lies_open_on_disk(data_dir: Path) -> N
         assert [name for name, content in files.items() if CANARY in content] == []
 
 
-async def test_sealed_bytes_belong_to_their_row(store: Store) -> None:
+async def test_sealed_bytes_belong_to_their_row_and_a_damaged_one_takes_no_other_with_it(store: Store) -> None:
     first, second = await accept(store, 1), await accept(store, 2)
     await execute(store, "UPDATE bodies SET sealed = (SELECT sealed FROM bodies WHERE event = 2) WHERE event = 1")
 
-    with pytest.raises(SealBroken):
-        await store.event(first.events[0])
-    assert await store.event(second.events[0]) is not None
+    found = await store.event(first.events[0])
+    assert found is not None
+    assert (found.gone, found.body) == ("damaged", b"")
+    assert [each.id for each in await store.events()] == list(second.events)
 
 
 async def test_a_delivery_whose_bytes_are_broken_is_dead_and_holds_up_nothing(store: Store) -> None:

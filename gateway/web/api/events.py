@@ -29,6 +29,7 @@ Wait = Annotated[float, Meta(ge=0, le=60, description="seconds to wait for the f
 WHY_GONE = {
     "erased": "This event was erased: its content is gone for good.",
     "expired": "This event has expired: it is older than what is kept.",
+    "damaged": "This event cannot be read: its bytes were changed on disk. A backup may have it whole.",
 }
 
 
@@ -98,7 +99,7 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
 
 @get("/events/{event_id:str}", **call("events:read", 410))
 async def show_event(request: Asker, event_id: Id) -> Envelope:
-    """Show one event. 410 with the reason `erased` or `expired`: it was there, and its content is gone."""
+    """Show one event. 410 with the reason `erased`, `expired` or `damaged`: it was there, and its content is gone."""
     services = wired(request)
     return Raw((await kept_event(services, event_id)).body)
 
