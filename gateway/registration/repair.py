@@ -247,7 +247,11 @@ class Repairs:
         done.append(f"Took {webhook_id}, which was there.")
 
     async def _made(self, remote: Remote, webhook: Webhook, done: list[str]) -> None:
-        await self._rows.update(remote.connection.id, lambda c: registered(c, remote, webhook, self._now()))
+        try:
+            await self._rows.update(remote.connection.id, lambda c: registered(c, remote, webhook, self._now()))
+        except Gone:  # somebody forgot the connection meanwhile: nobody would know of this one
+            await remote.delete(webhook.id)
+            raise
         done.append(f"Made {webhook.id}.")
 
     async def _may_miss(self, connection: Connection) -> None:

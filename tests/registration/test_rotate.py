@@ -1,7 +1,6 @@
 """New secrets and new URLs: two are accepted, webhooks move by themselves, and the old one ends in time."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,29 +11,20 @@ from gateway.registration.rules import Conflict, ConnectionChange, Invalid
 from gateway.store.model import Connection
 from tests.registration.conftest import Bench, bench
 from tests.registration.vendors import Office
+from tests.store.samples import HandClock
 
 SCHEME = {"header": "x-sig", "encoding": "hex"}
 SIGNED = {"settings": {"signature": SCHEME}, "signing_secret": "their own secret"}
 MINUTE_MS = 60_000
 
 
-@dataclass
-class Time:
-    """The clock of the store: epoch milliseconds."""
-
-    now: int = 1_800_000_000_000
-
-    def __call__(self) -> int:
-        return self.now
+@pytest.fixture
+def time() -> HandClock:
+    return HandClock()
 
 
 @pytest.fixture
-def time() -> Time:
-    return Time()
-
-
-@pytest.fixture
-async def desk(tmp_path: Path, office: Office, time: Time) -> AsyncIterator[Bench]:
+async def desk(tmp_path: Path, office: Office, time: HandClock) -> AsyncIterator[Bench]:
     async with bench(tmp_path, office, clock=time) as made:
         yield made
 
@@ -53,7 +43,7 @@ async def rotate(desk: Bench, made: Connection, **asked: object) -> Connection:
 
 
 async def test_a_new_secret_is_made_shown_once_and_in_use_and_the_old_one_is_accepted_for_a_day(
-    desk: Bench, time: Time
+    desk: Bench, time: HandClock
 ) -> None:
     made = await desk.connect("signing")
     rotated = await desk.registrar.rotation.rotate(made.id, RotateRequest())
@@ -63,10 +53,10 @@ async def test_a_new_secret_is_made_shown_once_and_in_use_and_the_old_one_is_acc
     assert [hook.secret for hook in desk.ours()] == [rotated.generated]
     for _ in range(2):
         await desk.watch.round()
-    time.now += GRACE_MS - MINUTE_MS
+    time.at += GRACE_MS - MINUTE_MS
     await desk.watch.round()
     assert len((await desk.row(made.id)).secrets) == 2
-    time.now += 2 * MINUTE_MS
+    time.at += 2 * MINUTE_MS
     await desk.watch.round()
     row = await desk.row(made.id)
     assert (row.secrets, row.replaced) == ((rotated.generated,), ())
@@ -152,14 +142,14 @@ async def test_it_cannot_end_while_the_webhook_uses_it(desk: Bench) -> None:
 
 
 async def test_where_webhooks_are_made_by_hand_the_old_secret_ends_only_when_the_operator_says_so(
-    desk: Bench, time: Time
+    desk: Bench, time: HandClock
 ) -> None:
     made = await desk.connect("pasted", **SIGNED)
     with pytest.raises(Invalid, match="Pasted GmbH makes the secret"):
         await rotate(desk, made)
     row = await rotate(desk, made, signing_secret="their new secret")
     assert row.secrets == ("their new secret", "their own secret")
-    time.now += 100 * GRACE_MS
+    time.at += 100 * GRACE_MS
     await desk.watch.round()
     assert (await desk.row(made.id)).secrets == row.secrets
     assert (await rotate(desk, made, finish=True)).secrets == ("their new secret",)
@@ -174,27 +164,31 @@ async def test_a_secret_for_calls_that_are_not_signed_is_refused(desk: Bench) ->
 # --- a URL of its own ----------------------------------------------------------------------------------------------
 
 
-async def test_a_connections_own_url_is_renewed_and_the_old_one_is_accepted_for_a_day(desk: Bench, time: Time) -> None:
+async def test_a_connections_own_url_is_renewed_and_the_old_one_is_accepted_for_a_day(
+    desk: Bench, time: HandClock
+) -> None:
     made = await desk.connect("plain", own_url=True)
     old = token_of(desk.inboxes.url_of(made))
     row = await rotate(desk, made)
     assert [token_of(hook.url) for hook in desk.ours()] == [row.token]
     assert desk.inboxes.by_token(old) is not None
-    time.now += GRACE_MS + MINUTE_MS
+    time.at += GRACE_MS + MINUTE_MS
     await desk.watch.round()
     assert desk.inboxes.by_token(old) is None
     assert desk.inboxes.by_token(str(row.token)) is not None
 
 
-async def test_where_it_was_pasted_by_hand_the_old_url_lives_as_long_as_it_is_called(desk: Bench, time: Time) -> None:
+async def test_where_it_was_pasted_by_hand_the_old_url_lives_as_long_as_it_is_called(
+    desk: Bench, time: HandClock
+) -> None:
     made = await desk.connect("pasted", own_url=True)
     old = token_of(desk.inboxes.url_of(made))
     await rotate(desk, made)
     for _ in range(3):
-        time.now += QUIET_MS - MINUTE_MS
+        time.at += QUIET_MS - MINUTE_MS
         assert desk.inboxes.by_token(old) is not None  # a call
         await desk.watch.round()
-    time.now += QUIET_MS + MINUTE_MS
+    time.at += QUIET_MS + MINUTE_MS
     await desk.watch.round()
     assert desk.inboxes.by_token(old) is None
 
@@ -218,11 +212,11 @@ async def test_what_does_not_exist_or_comes_or_goes_is_not_rotated(desk: Bench) 
 
 
 async def test_the_shared_url_is_renewed_webhooks_move_one_by_one_and_the_old_token_ends_a_day_after_the_last(
-    desk: Bench, time: Time
+    desk: Bench, time: HandClock
 ) -> None:
     one, two = await desk.connect("signing"), await desk.connect("plain")
     old = token_of(desk.inboxes.shared_url())
-    time.now += MINUTE_MS
+    time.at += MINUTE_MS
     await desk.registrar.rotation.rotate_url()
     new = token_of(desk.inboxes.shared_url())
     assert new != old
@@ -237,18 +231,18 @@ async def test_the_shared_url_is_renewed_webhooks_move_one_by_one_and_the_old_to
     await desk.watch.round()
     assert {token_of(hook.url) for hook in desk.office.hooks.values()} == {new}
     (after,) = await desk.registrar.rotation.older()
-    assert after.retires_at == time.now + GRACE_MS
-    time.now += GRACE_MS
+    assert after.retires_at == time.at + GRACE_MS
+    time.at += GRACE_MS
     await desk.watch.round()
     assert await desk.registrar.rotation.older() == []
     assert desk.inboxes.by_token(old) is None
 
 
 async def test_the_old_token_ends_at_once_when_the_operator_says_so_but_not_before_all_have_moved(
-    desk: Bench, time: Time
+    desk: Bench, time: HandClock
 ) -> None:
     made = await desk.connect("plain")
-    time.now += 1
+    time.at += 1
     await desk.registrar.rotation.rotate_url()
     with pytest.raises(Conflict, match=f"Not moved yet: {made.id}"):
         await desk.registrar.rotation.finish_url()
@@ -257,44 +251,44 @@ async def test_the_old_token_ends_at_once_when_the_operator_says_so_but_not_befo
     assert await desk.registrar.rotation.older() == []
 
 
-async def test_a_url_that_people_pasted_ends_when_nothing_calls_it_any_more(desk: Bench, time: Time) -> None:
+async def test_a_url_that_people_pasted_ends_when_nothing_calls_it_any_more(desk: Bench, time: HandClock) -> None:
     made = await desk.connect("pasted")
     old = token_of(desk.inboxes.shared_url())
-    time.now += MINUTE_MS
+    time.at += MINUTE_MS
     await desk.registrar.rotation.rotate_url()
     await desk.watch.round()
     (state,) = await desk.registrar.rotation.older()
-    assert (state.by_hand, state.retires_at) == ((made.id,), time.now + QUIET_MS)
-    time.now += QUIET_MS - MINUTE_MS
+    assert (state.by_hand, state.retires_at) == ((made.id,), time.at + QUIET_MS)
+    time.at += QUIET_MS - MINUTE_MS
     assert desk.inboxes.by_token(old) is not None  # a call
     await desk.watch.round()
-    time.now += QUIET_MS - MINUTE_MS
+    time.at += QUIET_MS - MINUTE_MS
     await desk.watch.round()
     assert len(await desk.registrar.rotation.older()) == 1
-    time.now += 2 * MINUTE_MS
+    time.at += 2 * MINUTE_MS
     await desk.watch.round()
     assert await desk.registrar.rotation.older() == []
 
 
-async def test_who_connects_after_the_new_url_was_shown_is_not_waited_for(desk: Bench, time: Time) -> None:
-    time.now += MINUTE_MS
+async def test_who_connects_after_the_new_url_was_shown_is_not_waited_for(desk: Bench, time: HandClock) -> None:
+    time.at += MINUTE_MS
     await desk.registrar.rotation.rotate_url()
-    time.now += MINUTE_MS
+    time.at += MINUTE_MS
     await desk.connect("pasted")
     assert [state.by_hand for state in await desk.registrar.rotation.older()] == [()]
 
 
-async def test_tokens_do_not_pile_up(desk: Bench, time: Time) -> None:
+async def test_tokens_do_not_pile_up(desk: Bench, time: HandClock) -> None:
     for _ in range(MOST_TOKENS - 1):
-        time.now += 1
+        time.at += 1
         await desk.registrar.rotation.rotate_url()
     with pytest.raises(Conflict, match="--finish"):
         await desk.registrar.rotation.rotate_url()
 
 
-async def test_the_newest_token_is_newest_whatever_the_clock_did(desk: Bench, time: Time) -> None:
+async def test_the_newest_token_is_newest_whatever_the_clock_did(desk: Bench, time: HandClock) -> None:
     old = desk.inboxes.shared_url()
-    time.now -= 10 * GRACE_MS
+    time.at -= 10 * GRACE_MS
     await desk.registrar.rotation.rotate_url()
     assert desk.inboxes.shared_url() != old
 
