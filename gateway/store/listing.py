@@ -1,7 +1,7 @@
 """Looking: queries on a snapshot, none of which changes anything."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from gateway.contract.events import EVENT_TYPES, event_id
 from gateway.sealing import KeyRing, SealBroken
@@ -10,7 +10,7 @@ from gateway.store.ids import LARGEST, delivery_id, delivery_number, event_bytes
 from gateway.store.known import Known
 from gateway.store.model import Attempt, Counts, Delivery, StoredEvent, StoredReceipt
 from gateway.store.routes import matches
-from gateway.store.statements import load
+from gateway.store.statements import Statement, load
 
 _in = load("receipts")
 _out = load("queue")
@@ -53,21 +53,32 @@ class Listing:
         booking: str | None,
     ) -> list[StoredEvent]:
         wanted = [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in types)]
-        statement, start = (
-            (_in.list_events, {"after": after}) if before is None else (_in.list_events_back, {"before": before})
-        )
-        rows = tx.run(
-            statement,
-            **start,
-            limit=limit,
-            all_types=int(not types),
-            types=wanted or [""],
-            provider=provider,
-            connection=connection,
-            key=booking,
-            key_hash=None if booking is None else key_hash(booking),
-        )
-        return [event for row in rows if (event := self._event(row)).gone is None]
+        narrowed: dict[str, Any] = {
+            "all_types": int(not types),
+            "types": wanted or [""],
+            "provider": provider,
+            "connection": connection,
+            "key": booking,
+            "key_hash": None if booking is None else key_hash(booking),
+        }
+        if before is None:
+            return self._page(tx, _in.list_events, "after", after, limit, narrowed)
+        return self._page(tx, _in.list_events_back, "before", before, limit, narrowed)
+
+    def _page(
+        self, tx: Tx, statement: Statement, edge: str, at: int, limit: int, narrowed: dict[str, Any]
+    ) -> list[StoredEvent]:
+        """Read on from a place. A page is shorter than asked for only at the end, also where damaged ones are left out:
+        a cursor is made of that."""
+        found: list[StoredEvent] = []
+        while len(found) < limit:
+            rows = tx.run(statement, **{edge: at}, limit=limit - len(found), **narrowed)
+            some = [self._event(row) for row in rows]
+            found += [event for event in some if event.gone is None]
+            if len(found) == limit or not any(event.gone for event in some):
+                break
+            at = some[-1].seq
+        return found
 
     def event(self, tx: Tx, event_id: str) -> StoredEvent | None:
         rows = tx.run(_in.one_event, seq=self._seq(tx, event_id), id=event_bytes(event_id))

@@ -177,6 +177,8 @@ async def test_sealed_bytes_belong_to_their_row_and_a_damaged_one_takes_no_other
     assert found is not None
     assert (found.gone, found.body) == ("damaged", b"")
     assert [each.id for each in await store.events()] == list(second.events)
+    assert [each.id for each in await store.events(limit=1)] == list(second.events), "a short page would be the last"
+    assert [each.id for each in await store.events(before=3, limit=2)] == list(second.events)
 
 
 async def test_a_delivery_whose_bytes_are_broken_is_dead_and_holds_up_nothing(store: Store) -> None:
