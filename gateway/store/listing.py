@@ -62,11 +62,11 @@ class Listing:
             "key_hash": None if booking is None else key_hash(booking),
         }
         if before is None:
-            return self._page(tx, _in.list_events, "after", after, limit, narrowed)
-        return self._page(tx, _in.list_events_back, "before", before, limit, narrowed)
+            return self._page(tx, _in.list_events, narrowed, edge="after", at=after, limit=limit)
+        return self._page(tx, _in.list_events_back, narrowed, edge="before", at=before, limit=limit)
 
     def _page(
-        self, tx: Tx, statement: Statement, edge: str, at: int, limit: int, narrowed: dict[str, Any]
+        self, tx: Tx, statement: Statement, narrowed: dict[str, Any], *, edge: str, at: int, limit: int
     ) -> list[StoredEvent]:
         """Read on from a place. A page is shorter than asked for only at the end, also where damaged ones are left out:
         a cursor is made of that."""
