@@ -201,6 +201,6 @@ async def until_kept(world: World) -> float:
 async def until_ready_is(world: World, status: int, seconds: float = FIRST_TO_RECOVER) -> bool:
     """Wait until /ready answers so."""
     async with asyncio.timeout(seconds):
-        while (await asyncio.to_thread(world.ready))[0] != status:
+        while await asyncio.to_thread(world.ask, "/ready") != status:
             await asyncio.sleep(0.05)
     return True

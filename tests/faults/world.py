@@ -75,14 +75,16 @@ class World:
     async def call(self, method: str, path: str, body: object = None) -> Any:
         return await asyncio.to_thread(self.gateway.call, method, path, body)
 
-    def ready(self) -> tuple[int, str]:
-        """Ask /ready."""
+    def ask(self, path: str) -> int:
+        """Say how a GET is answered."""
+        asked = urllib.request.Request(self.gateway.url + path, headers={"authorization": f"Bearer {self.gateway.key}"})
         try:
-            with urllib.request.urlopen(self.gateway.url + "/ready", timeout=10) as answer:
-                return answer.status, answer.read().decode()
+            with urllib.request.urlopen(asked, timeout=10) as answer:
+                status: int = answer.status
+                return status
         except urllib.error.HTTPError as refused:
             with refused:
-                return refused.code, refused.read().decode()
+                return refused.code
 
     async def fresh_call(self, seconds: float = 30.0) -> None:
         """Make a call on a new connection, again and again until it is kept; raises TimeoutError."""
