@@ -12,6 +12,7 @@ from gateway.contract.errors import (
     CredentialRefused,
     StoreUnavailable,
 )
+from gateway.contract.provider import Wanted
 from gateway.registration.removals import ABANDONED_MS, DOUBTFUL_MS
 from gateway.registration.rules import Conflict, ConnectionChange
 from gateway.store.model import Connection
@@ -137,3 +138,26 @@ async def test_removing_outlives_trouble_with_the_store(desk: Bench, monkeypatch
         while await read():
             await desk.store.changed(1.0)
     assert desk.office.hooks == {}
+
+
+@pytest.mark.parametrize("trouble", [CredentialRefused("expired", status=401), ApiUnavailable("down", status=503)])
+async def test_a_connection_whose_provider_cannot_be_asked_can_be_forgotten(desk: Bench, trouble: Exception) -> None:
+    made = await desk.connect("signing")
+    desk.office.fails["list"] = [trouble]
+    assert await desk.registrar.disconnect(made.id, force=True) is True
+    assert await desk.rows() == []
+    assert list(desk.office.hooks) == ["hook-1"]
+
+
+async def test_forgetting_still_takes_away_what_can_be_taken_away(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    assert await desk.registrar.disconnect(made.id, force=True) is True
+    assert desk.office.hooks == {}
+
+
+async def test_removing_takes_every_webhook_of_a_connection_and_nobody_elses(desk: Bench) -> None:
+    theirs = desk.office.add(Wanted(url=desk.inboxes.shared_url(), events=("made",), secret="theirs", label="x"))
+    made = await desk.connect("signing")
+    desk.office.add(Wanted(url=desk.inboxes.shared_url(), events=("made",), secret=made.secrets[0], label="x"))
+    assert await desk.registrar.disconnect(made.id) is True
+    assert list(desk.office.hooks.values()) == [theirs]
