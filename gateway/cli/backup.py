@@ -5,7 +5,7 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.cli import show
-from gateway.cli.reach import Wishes, config_option, json_option
+from gateway.cli.reach import Failed, Wishes, config_option, json_option
 
 
 @click.command("backup")
@@ -22,6 +22,8 @@ def backup(wishes: Wishes, file: Path) -> None:
     """
     from gateway.store.engines.sqlite_backup import backup as copy  # noqa: PLC0415 -- loads the store: not for --help
 
-    data_dir = wishes.settings().data_dir
-    size = copy(data_dir, file)
+    settings = wishes.settings()
+    if (settings.database_url or "").startswith("postgres"):
+        raise Failed("the database is PostgreSQL's: copy it with pg_dump or by its own continuous archiving")
+    size = copy(settings.data_dir, file)
     wishes.answer({"file": str(file), "bytes": size}, lambda _: show.say(f"Wrote {show.clean(file)}: {size:,} bytes."))

@@ -76,6 +76,20 @@ async def test_a_person_goes_from_events_calls_and_quarantine_and_nobody_else_do
     assert (counts.understood, counts.quarantined, counts.discarded, counts.events) == (2, 1, 1, 2)
 
 
+async def test_a_call_that_waits_for_its_provider_s_answer_goes_too(store: Store) -> None:
+    held = receipt(1, inbound=BODY, status="held", wants=("meetergo:con_1:b1",))
+    await store.accept(held, [])
+    done = await erase(store, email=GRACE)
+
+    assert (done.receipts, done.quarantined) == (1, 1)
+    assert await store.held.first(10) == []
+    counts = await store.counts()
+    assert (counts.held, counts.discarded) == (0, 1)
+    assert (await store.accept(held, [])).status == "duplicate"
+    later = await booked(store, 2, OTHER, key="meetergo:con_1:b1")
+    assert await gone(store, later) is None
+
+
 async def test_lists_leave_an_erased_event_out_and_no_cursor_skips(store: Store) -> None:
     for number in range(1, 6):
         await booked(store, number, BODY if number in (1, 3) else OTHER)
@@ -128,6 +142,7 @@ async def test_who_is_not_here_changes_nothing(store: Store, whom: dict[str, str
 # --- told again ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded
 async def test_the_same_bytes_again_bring_nobody_back(store: Store) -> None:
     name = await booked(store, 1)
     await store.accept(quarantined(2, inbound=BODY), [])
@@ -140,6 +155,7 @@ async def test_the_same_bytes_again_bring_nobody_back(store: Store) -> None:
     await nothing_is_left(store)
 
 
+@pytest.mark.embedded
 async def test_the_same_fact_by_another_body_brings_nobody_back(store: Store) -> None:
     name = await booked(store, 1)
     await erase(store, email=GRACE)
@@ -152,6 +168,7 @@ async def test_the_same_fact_by_another_body_brings_nobody_back(store: Store) ->
     assert (counts.events, counts.understood, counts.duplicates) == (1, 2, 1)
 
 
+@pytest.mark.embedded
 async def test_a_quarantined_call_that_turns_out_to_tell_an_erased_fact_loses_its_bytes(store: Store) -> None:
     name = await booked(store, 1)
     await erase(store, email=GRACE)
@@ -181,6 +198,7 @@ async def nothing_is_left(store: Store) -> None:
     assert [text for text in await with_writer(store, texts) if b"grace" in text.lower()] == []
 
 
+@pytest.mark.embedded
 async def test_erased_bytes_are_not_even_in_free_pages_or_in_the_log(store: Store, data_dir: Path) -> None:
     for number in range(1, 40):
         await booked(store, number, BODY * (number * 10))
@@ -229,6 +247,7 @@ async def test_what_is_being_sent_just_now_ends_as_it_ends_and_is_not_sent_again
     assert sum((await store.counts()).deliveries.values()) == 1
 
 
+@pytest.mark.embedded
 async def test_what_a_dead_process_was_sending_is_skipped(data_dir: Path, clock: HandClock) -> None:
     store = await open_store(data_dir, clock)
     await subscribe(store)
@@ -257,6 +276,7 @@ async def test_an_erased_event_is_neither_retried_nor_replayed(store: Store) -> 
 # --- interrupted ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded
 async def test_it_goes_on_where_a_dead_process_stopped(
     data_dir: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +313,7 @@ async def test_what_comes_while_it_looks_is_not_meant(store: Store) -> None:
     assert await gone(store, later) is None
 
 
+@pytest.mark.embedded
 async def test_the_request_itself_names_nobody(store: Store, data_dir: Path) -> None:
     name = await store.erasing.begin(Whom(email=GRACE))
     assert [file for file, content in contents(data_dir).items() if GRACE.encode() in content] == []
