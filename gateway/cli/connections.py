@@ -90,7 +90,8 @@ def repair_connection(wishes: Wishes, connection: str, decision: str | None, *, 
     if decision is not None:
         body["decision"] = decision
     with wishes.gateway() as gateway:
-        wishes.answer(gateway.post(f"{_path(connection)}/repair", body, holds="plan"), _print_checked)
+        checked = gateway.post(f"{_path(connection)}/repair", body, holds="plan")
+    wishes.answer(checked, lambda answer: _print_checked(answer, "Without --dry-run this is done."))
 
 
 @connections.command("rotate")
@@ -119,8 +120,11 @@ def _path(connection: str) -> str:
     return f"/v1/connections/{segment(connection)}"
 
 
-def _print_checked(checked: Any) -> None:
-    """Print what was found, what was or is to be done, and who has to say something: each thing once, in order."""
+def _print_checked(checked: Any, how: str = "") -> None:
+    """Print what was found, what was or is to be done, and who has to say something: each thing once, in order.
+
+    `how`: what makes the plan be carried out, by default `repair`.
+    """
     plan, name = checked["plan"], f"{show.clean(checked['name'])} ({show.clean(checked['provider'])})"
     drift, done, problem = checked["drift"], checked["done"], checked["problem"] if plan["steps"] else None
     if not drift and not plan["steps"]:
@@ -138,26 +142,27 @@ def _print_checked(checked: Any) -> None:
             "To do:" if not plan["decide"] else "Then:", (step["words"] for step in plan["steps"]), numbered=True
         )
         _print_part("The latest repair ended with:", [problem] if problem and not plan["decide"] else [])
-    _print_part("Left alone:", plan["left"])
+    _print_part("Left alone:" if checked.get("remote") else "Note:", plan["left"])
     if plan["steps"] and not done:
-        show.say(f"Nothing was changed. `gateway connections repair {show.clean(checked['id'])}` does it.")
+        how = how or f"`gateway connections repair {show.clean(checked['id'])}` does it."
+        show.say(f"Nothing was changed. {how}")
 
 
 def _print_rotated(rotated: Any) -> None:
-    if rotated["done"] or not rotated["plan"]["steps"]:
+    if rotated["done"]:
         _print_checked(rotated)
     else:
         show.say(f"{show.clean(rotated['name'])} ({show.clean(rotated['provider'])}):")
         _print_part("To do:", (step["words"] for step in rotated["plan"]["steps"]), numbered=True)
         if rotated["dry_run"]:
-            show.say("Nothing was changed.")
-    if rotated.get("signing_secret"):
-        show.say(f"The new secret: {show.clean(rotated['signing_secret'])}  (not shown again)")
-    if not rotated["dry_run"] and not rotated.get("remote"):
+            show.say("Nothing was changed. Without --dry-run this is done.")
+            return
         show.say(f"The URL to call: {show.clean(rotated['inbound_url'])}")
         if rotated.get("instructions"):
-            show.say(f"\n{show.clean_lines(rotated['instructions'])}")
-    for old in rotated["replaced"] if not rotated["dry_run"] else ():
+            show.say(f"\n{show.clean_lines(rotated['instructions'])}\n")
+    if rotated.get("signing_secret"):
+        show.say(f"The new secret: {show.clean(rotated['signing_secret'])}  (not shown again)")
+    for old in rotated["replaced"]:
         until = f"until {show.when(old['retires_at'])}" if old["retires_at"] else "until you say `--finish`"
         what = "secret" if old["kind"] == "secret" else "URL"
         show.say(f"The {what} of before {show.when(old['since'])} is accepted {until}.")

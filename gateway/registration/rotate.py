@@ -126,11 +126,14 @@ class Rotation:
     async def _finish(self, row: Connection, *, dry_run: bool) -> Rotated:
         if row.webhook_ids and any(old.free_at is None for old in row.replaced):
             raise Conflict("Its webhook still uses the old one: `gateway connections repair` moves it first.")
-        words = "The old one is not accepted from now on." if row.replaced else "There is no old one any more."
-        plan = Plan(left=(words,))
-        if not dry_run:
-            row = await self._rows.update(row.id, lambda c: without(c, c.replaced))
-        return Rotated(looked=Looked(connection=row, plan=plan))
+        if not row.replaced:
+            raise Conflict("There is no old one any more.")
+        plan = Plan(kind="delete", steps=(Step("delete", None, "Accept the old one no longer."),))
+        if dry_run:
+            return Rotated(looked=Looked(connection=row, plan=plan))
+        row = await self._rows.update(row.id, lambda c: without(c, c.replaced))
+        done = ("The old one is not accepted any more.",)
+        return Rotated(looked=Looked(connection=row, plan=plan, done=done))
 
     # --- the shared URL --------------------------------------------------------------------------------------------
 

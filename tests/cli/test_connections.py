@@ -105,9 +105,17 @@ def test_what_is_pasted_again_is_printed_with_the_steps(cli: Cli, standin: Stand
     standin.answer("POST", f"{PATH}/rotate", answer)
     lines = cli("connections", "rotate", CON, "--inbound-url").out.splitlines()
     assert f"The URL to call: {INBOUND}" in lines
-    assert lines[-3:] == [
-        "1. Open", "2. Paste", "The URL of before 2026-03-01 09:00:00Z is accepted until you say `--finish`."
+    assert lines[-4:] == [
+        "1. Open", "2. Paste", "", "The URL of before 2026-03-01 09:00:00Z is accepted until you say `--finish`."
     ]  # fmt: skip
+
+
+def test_a_dry_run_says_what_would_be_done(cli: Cli, standin: StandIn) -> None:
+    standin.answer("POST", f"{PATH}/rotate", {**DRIFTED, "dry_run": True})
+    standin.answer("POST", f"{PATH}/repair", {**DRIFTED, "dry_run": True})
+    for verb in ("rotate", "repair"):
+        lines = cli("connections", verb, CON, "--dry-run").out.splitlines()
+        assert lines[-1] == "Nothing was changed. Without --dry-run this is done."
 
 
 def test_a_secret_comes_from_a_source_and_is_no_argument(cli: Cli, standin: StandIn) -> None:

@@ -130,6 +130,8 @@ async def test_the_old_secret_ends_when_the_operator_says_so(desk: Bench) -> Non
     row = await rotate(desk, made, finish=True)
     assert len(row.secrets) == 1
     assert row.secrets[0] == desk.ours()[0].secret
+    with pytest.raises(Conflict, match="no old one"):
+        await rotate(desk, made, finish=True)
 
 
 async def test_it_cannot_end_while_the_webhook_uses_it(desk: Bench) -> None:
