@@ -34,7 +34,7 @@ class Address:
     def within(self, content: bytes) -> bool:
         if self._quick is not None and self._quick not in content.lower() and not _encoded(content):
             return False
-        return any(self._plain.search(text) for text in spellings(content))
+        return any(self.email in text and self._plain.search(text) for text in spellings(content))
 
 
 class BookingId:
@@ -78,7 +78,7 @@ def spellings(content: bytes) -> Iterator[str]:
 
 def _encoded(content: bytes) -> bool:
     """Tell whether it may say more than it shows."""
-    return b"%" in content or b"\\u" in content or b"&#" in content or b"\0" in content
+    return b"%" in content or b"\\" in content or b"&" in content or b"\0" in content
 
 
 def _fold(text: str) -> str:
