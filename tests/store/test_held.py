@@ -1,25 +1,13 @@
 """Held calls: kept in order for each booking, counted, due again, and free again when they are decided."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
-import pytest
+from msgspec.structs import replace
 
+from gateway.store.looks import Look
 from gateway.store.store import Store
 from tests.store.samples import HandClock, accept, event, open_store, receipt
-
-
-@pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
-
-
-@pytest.fixture
-async def store(tmp_path: Path, clock: HandClock) -> AsyncIterator[Store]:
-    made = await open_store(tmp_path / "data", clock)
-    yield made
-    await made.close()
 
 
 async def hold(store: Store, number: int, *bookings: str) -> str:
@@ -113,12 +101,12 @@ async def test_a_quarantined_call_can_be_held_again(store: Store) -> None:
     assert not await store.hold_again("rcp_nonsense", "con_1", ["a"])
 
 
-async def test_a_restart_keeps_what_is_held_and_its_order(tmp_path: Path, clock: HandClock) -> None:
-    before = await open_store(tmp_path / "again", clock)
+async def test_a_restart_keeps_what_is_held_and_its_order(data_dir: Path, clock: HandClock) -> None:
+    before = await open_store(data_dir, clock)
     head = await hold(before, 1, "a")
     await accept(before, 2, key="a")
     await before.close()
-    after = await open_store(tmp_path / "again", clock)
+    after = await open_store(data_dir, clock)
     assert await first(after) == [head]
     assert (await accept(after, 3, key="a")).status == "held"
     assert await sums(after) == (0, 0, 3)
@@ -136,6 +124,22 @@ async def test_what_was_told_last_goes_by_when_it_happened(store: Store) -> None
     }
     assert latest["a"].body == b'{"event":1}'
     assert await store.looks.latest([]) == {}
+
+
+async def test_a_look_is_written_down_as_it_goes(store: Store) -> None:
+    first = Look(connection="con_1", reason="gap", since=1, begun_at=2, covered=1)
+    other = Look(connection="con_2", reason="asked", since=5, begun_at=6, finished_at=7, total=9, covered=6, error="x")
+    await store.looks.put(first)
+    await store.looks.put(other)
+    further = replace(first, page="3", seen=300, total=1000, missed=2)
+    await store.looks.put(further)
+    assert await store.looks.all() == {"con_1": further, "con_2": other}
+
+
+async def test_what_is_held_is_known_by_booking(store: Store) -> None:
+    assert await store.looks.held([]) == frozenset()
+    await hold(store, 1, "a")
+    assert await store.looks.held(["a", "b"]) == {"a"}
 
 
 async def test_the_newest_call_of_a_connection_is_found_else_one_that_nobody_knew(store: Store) -> None:

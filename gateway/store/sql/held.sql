@@ -18,7 +18,7 @@ DELETE FROM held WHERE receipt = :receipt
 -- The earliest held call of each booking, and no call about several before it is the earliest of all of them.
 SELECT DISTINCT r.digest, r.connection, r.received_at, h.due, h.attempt, r.number
   FROM held h JOIN receipts r ON r.number = h.receipt AND r.status = 'held'
- WHERE r.connection NOT IN (:without*)
+ WHERE NOT (r.connection IN (:without*))
    AND NOT EXISTS (SELECT 1 FROM held mine
                      JOIN held other ON other.key_hash = mine.key_hash AND other.receipt < mine.receipt
                      JOIN receipts o ON o.number = other.receipt AND o.status = 'held'
