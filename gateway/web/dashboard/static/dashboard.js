@@ -12,7 +12,32 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// Live parts ask again by themselves; say when nobody answers, and when somebody does again.
+// Live parts ask again by themselves: not while nobody looks or somebody marks text, and what is open stays open.
+const live = () => document.getElementById("live");
+let open = [];
+
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const marked = document.getSelection();
+  const busy = !marked.isCollapsed && live()?.contains(marked.anchorNode);
+  if (event.target.id === "live" && (document.hidden || busy)) event.preventDefault();
+});
+document.addEventListener("htmx:beforeSwap", () => {
+  open = [...document.querySelectorAll("#live details[id]")].map((each) => [each.id, each.open]);
+});
+document.addEventListener("htmx:afterSwap", () => {
+  for (const [id, was] of open) {
+    const each = document.getElementById(id);
+    if (each) each.open = was;
+  }
+  const told = document.getElementById("told");
+  const news = live()?.dataset.told;
+  if (told && news && told.dataset.last !== news) {
+    told.dataset.last = news;
+    told.textContent = news;
+  }
+});
+
+// Say when nobody answers, and when somebody does again.
 const lost = (is) => {
   const told = document.getElementById("lost");
   if (told) told.hidden = !is;
