@@ -1,4 +1,5 @@
 """Measure in one run, on the same server settings: python -m tests.bench [--calls N] [--rounds N] [--json]
+or what a backlog costs: python -m tests.bench --backlog 1000000 [--json]
 
 a  an empty Litestar POST route that reads the body and stores nothing
 b  the gateway's durable ingest of signed, distinct 1.7 KB Harmonizely calls
@@ -27,6 +28,7 @@ from typing import IO, Any, NamedTuple, cast
 
 import uvloop
 
+from tests.bench import backlog
 from tests.bench.load import Figures, bookings, drive, request
 
 CONNECTIONS = 64
@@ -288,7 +290,12 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=10_000, help="calls a round")
     parser.add_argument("--rounds", type=int, default=10, help="pairs of a and b")
     parser.add_argument("--json", action="store_true", help="print every figure as JSON")
+    parser.add_argument("--backlog", type=int, help="measure a backlog of so many deliveries instead (see backlog.py)")
     asked = parser.parse_args()
+    if asked.backlog:
+        figures = backlog.measure(asked.backlog)
+        print(json.dumps(figures, indent=2) if asked.json else backlog.tell(figures))
+        return
     figures = measure(asked.calls, asked.rounds)
     print(json.dumps(figures, indent=2) if asked.json else tell(figures))
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from tests.faults import clock, disk, files, kill, power, process
+from tests.faults import backlog, clock, disk, files, kill, power, process
 
 Scene = Callable[[Path], Awaitable[dict[str, object]]]
 
@@ -49,6 +49,7 @@ SCENES: dict[str, Scene] = {
     "descriptors-128": partial(process.few_descriptors, limit=128, flood=500),
     "sigterm": partial(process.terminated, times=5),
     "files": damaged_files,
+    "months": partial(backlog.months, count=6, calls=2000),
 }
 
 
