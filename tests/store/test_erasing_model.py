@@ -1,4 +1,4 @@
-"""The queue's model, with bookings erased beside everything else that happens: sums, order and ends hold all the same."""
+"""The queue's model, with bookings erased beside everything else that happens: sums, order and ends hold as ever."""
 
 from typing import Any
 
