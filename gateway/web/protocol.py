@@ -33,6 +33,10 @@ ANSWER_SECONDS = 30.0
 LEAST_FETCHED = 64 * 1024
 """... which is so many bytes, or the rest."""
 _LINGER_SECONDS = 1.0
+_BITE, _BODY_BITE = 4 * 1024, 64 * 1024
+"""Bytes that are parsed in one go: of heads, as that many may hold dozens of requests, and of a body."""
+_WAITING = 4 * 1024
+"""Bytes that a request takes up while it waits for those before it."""
 _VERSIONS = ("1.1", "1.0")
 
 _ANSWERS = {
@@ -83,6 +87,8 @@ class StrictProtocol(HttpToolsProtocol):
         self._rested: float | None = None
         self._refusing = False
         self._last_words: bytes | None = None
+        self._unheard = b""
+        self._ended = False
         self._arriving = 0
         self._lying = (0, 0.0)
         self.held = 0
@@ -99,18 +105,42 @@ class StrictProtocol(HttpToolsProtocol):
         """Feed the parser; what is not HTTP, or is too much of it, is answered and the connection closed."""
         if self._refusing:
             return
+        if self._unheard:
+            self._unheard += data
+            self.flow.pause_reading()
+            return
         self._rested = None
-        self._size += len(data)
         if self._began is None and (self.cycle is None or self.cycle.response_complete):
             self._began = self.loop.time()  # whatever comes now must become a request in time; line breaks do not count
         try:
-            self._feed(data)
-            self._check_size()
+            self._hear(data)
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause.status if isinstance(cause, _RefusedError) else 400)
         except _RefusedError as error:
             self._refuse(error.status)
+
+    def _hear(self, data: bytes) -> None:
+        """Parse no further than to the first requests that have to wait: thousands of them may be in one packet."""
+        start = 0
+        while start < len(data) and not self._refusing:
+            bite = data[start : start + (_BODY_BITE if self._head_done else _BITE)]
+            start += len(bite)
+            self._size += len(bite)
+            self._feed(bite)
+            self._check_size()
+            if self.pipeline and start < len(data):
+                self._unheard = data[start:]
+                self.flow.pause_reading()
+                return
+
+    def _hear_on(self) -> None:
+        """Parse what was left when requests had to wait, now that they are answered."""
+        data, self._unheard = self._unheard, b""
+        if not self.transport.is_closing():
+            self.data_received(data)
+            if self._ended and not self._unheard and not self.eof_received():
+                self.transport.close()
 
     def _feed(self, data: bytes) -> None:
         """Parse; a request that offers another protocol as well is parsed again without the offer.
@@ -136,7 +166,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def eof_received(self) -> bool | None:  # type: ignore[override]  # -- asyncio allows it, uvicorn's says None
         """Still answer a caller that has said all it will say; hang up on one that stopped half-way."""
-        if self._last_words is not None:
+        self._ended = True
+        if self._last_words is not None or self._unheard:
             return True
         if self._began is not None or self.cycle is None or self.cycle.response_complete:
             return None
@@ -151,6 +182,10 @@ class StrictProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         version = self.parser.get_http_version()
         self._check_head(version)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.crowd.hold(self, _WAITING)
+        if self._refusing:
+            return
         if self.parser.should_upgrade():
             return
         path = _path(self.url)
@@ -202,8 +237,9 @@ class StrictProtocol(HttpToolsProtocol):
             self._say_last(self._last_words)
         else:
             self._rest()
-        if not self.flow.write_paused:
-            self.flow.resume_reading()
+        if self._unheard and not self.pipeline:
+            self.loop.call_soon(self._hear_on)
+        self._resume_reading()
 
     def pause_writing(self) -> None:
         """Hear no more from a caller that does not read its answers."""
@@ -213,6 +249,10 @@ class StrictProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         if not self.pipeline:
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if not (self.flow.write_paused or self._unheard):
             self.flow.resume_reading()
 
     def _exchange(self, ingest: Ingest, path: bytes, version: str) -> None:
@@ -241,6 +281,8 @@ class StrictProtocol(HttpToolsProtocol):
 
     def place(self, now: float) -> Place | None:
         """Say how well the connection uses its place."""
+        if self.unsent():
+            return Place(3, self._lying[1])
         if self.pipeline or (self.cycle is not None and not self.cycle.response_complete and self._began is None):
             return None
         if self._began is None:
