@@ -88,7 +88,9 @@ class Repairs:
                 return looked
             heard, now = await self._heard(connection_id), self._now()  # made by hand: nothing else was done
             row = await self._rows.update(connection_id, lambda c: replace(settled(c, heard, now), restored=False))
-            return Looked(connection=row, plan=looked.plan)
+            return Looked(
+                connection=row, plan=replace(looked.plan, decide=None), done=("This gateway goes on with it.",)
+            )
 
     async def preview(self, row: Connection) -> Plan | None:
         """Plan for a row as it might become; None where nothing can be looked at. Raises as `check`."""

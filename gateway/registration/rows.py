@@ -97,7 +97,9 @@ class Rows:
 def told(before: Connection, after: Connection, now: int, repaired: str | None = None) -> tuple[NewEvent, ...]:
     """Make the event that tells an operator of a change; none for one that is no news. `now` in epoch milliseconds."""
     silent = after.silent_since is not None
-    if after.status != before.status and {after.status, before.status} & TROUBLE and after.status != "removing":
+    turned = after.status != before.status and {after.status, before.status} & TROUBLE and after.status != "removing"
+    found = after.status in TROUBLE and before.problem is None and after.problem is not None  # restored from a backup
+    if turned or found:
         return (connection_changed(after, before.status, now, silent=silent, reason=after.problem or repaired),)
     if silent != (before.silent_since is not None):
         return (connection_changed(after, before.status, now, silent=silent),)

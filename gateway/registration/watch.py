@@ -6,9 +6,11 @@ has had its time. This is the clock behind them, kind to providers that fail.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
+from typing import Protocol
 
 import structlog
 from msgspec.structs import replace
@@ -30,6 +32,13 @@ JITTER = 0.1
 _log = structlog.get_logger(__name__)
 
 
+class RefusedCalls(Protocol):
+    """Counts the calls that were refused: gateway.web.services.Refusals."""
+
+    def pending(self) -> Mapping[str, tuple[int, datetime]]: ...
+    def noted(self, connection: str, count: int, /) -> None: ...
+
+
 class Watch:
     """Watch over connections. `interval` in seconds; `silent_after` in seconds, None: learned from the history.
 
@@ -42,6 +51,7 @@ class Watch:
         registrar: Registrar,
         rhythm: Callable[[str, int], Awaitable[Rhythm]],
         heard: Callable[[], frozenset[str]],
+        refused: RefusedCalls,
         *,
         interval: float,
         silent_after: float | None = None,
@@ -53,6 +63,7 @@ class Watch:
         self._rotation = registrar.rotation
         self._rhythm = rhythm
         self._heard = heard
+        self._refused = refused
         self._interval = interval
         self._silent_after = silent_after
         self._failures: dict[str, tuple[int, float]] = {}
@@ -63,6 +74,13 @@ class Watch:
 
     async def run(self) -> None:
         """Look and put right until cancelled, at once for the first time: what a dead process left is finished."""
+        try:
+            await self._go_on()
+        finally:
+            with suppress(GatewayError):
+                await self._note_refused()
+
+    async def _go_on(self) -> None:
         while True:
             self._wake.clear()
             if not self._begun:
@@ -88,6 +106,7 @@ class Watch:
         await asyncio.gather(*(self._look(row, turns) for row in rows if row.webhook_ids and self._due(row)))
         await self._listen(rows)
         await self._rotation.retire(self._heard())
+        await self._note_refused()
 
     async def _begin(self) -> None:
         """Note that the process was down: providers that never send again may have tried meanwhile."""
@@ -126,6 +145,13 @@ class Watch:
         # not the words: they are in the row, without what a provider may repeat in them
         _log.warning("connection_not_checked", connection=row.id, provider=row.provider, error=type(error).__name__)
 
+    async def _note_refused(self) -> None:
+        """Add refused calls up in the rows, all since the last time in one go: they must not cost a write each."""
+        for connection_id, (count, last) in self._refused.pending().items():
+            with suppress(Conflict):  # it is gone, and so is what was counted
+                await self._rows.update(connection_id, partial(_refused, count=count, last=last))
+            self._refused.noted(connection_id, count)
+
     # --- silence ---------------------------------------------------------------------------------------------------
 
     async def _listen(self, rows: list[Connection]) -> None:
@@ -149,6 +175,10 @@ class Watch:
             rhythm = await self._rhythm(connection_id, last - LOOK_BACK_MS)
             known = self._limits[connection_id] = (last, quiet_limit(rhythm, self._silent_after))
         return known[1]
+
+
+def _refused(row: Connection, count: int, last: datetime) -> Connection:
+    return replace(row, rejected=row.rejected + count, last_rejected_at=round(last.timestamp() * 1000))
 
 
 def _quiet(row: Connection, since: int | None) -> Connection:

@@ -46,7 +46,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     yet; `leaving`: the webhooks at addresses of before that go by it. `restored`: the row came out of a backup, and
     nobody has said since that this gateway is the one that goes on.
     `repairs`: when the watch last changed something at the provider. `missed_since`: events may be missing from then
-    on. `silent_since`: the last call before it became silent.
+    on. `silent_since`: the last call before it became silent. `rejected`, `last_rejected_at`: refused calls, noted now
+    and then.
     """
 
     id: str
@@ -68,6 +69,8 @@ class Connection(Struct, frozen=True, kw_only=True):
     repairs: tuple[int, ...] = ()
     missed_since: int | None = None
     silent_since: int | None = None
+    rejected: int = 0
+    last_rejected_at: int | None = None
     created_at: int
     version: int = 0
 

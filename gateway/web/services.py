@@ -27,10 +27,14 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Refusals:
-    """Count refused calls by connection, since the start. They leave no row, so that nobody can fill the disk."""
+    """Count refused calls by connection, since the start. They leave no row, so that nobody can fill the disk.
+
+    The watch adds them up in the connection's row now and then, so that a restart forgets few.
+    """
 
     def __init__(self) -> None:
         self._counts: dict[str, tuple[int, datetime]] = {}
+        self._noted: dict[str, int] = {}
         self._said: dict[str, datetime] = {}
 
     def add(self, connections: tuple[str, ...]) -> None:
@@ -44,8 +48,18 @@ class Refusals:
                 _log.warning("calls_refused", connection=connection, since_start=count, reason="signature")
 
     def of(self, connection: str) -> tuple[int, datetime | None]:
-        """Say how often calls were refused, and when the last one was (UTC)."""
-        return self._counts.get(connection, (0, None))
+        """Say how many refused calls are not in the row yet, and when the last of all was (UTC)."""
+        count, last = self._counts.get(connection, (0, None))
+        return count - self._noted.get(connection, 0), last
+
+    def pending(self) -> dict[str, tuple[int, datetime]]:
+        """List what is not in the rows yet."""
+        found = {name: (count - self._noted.get(name, 0), last) for name, (count, last) in self._counts.items()}
+        return {name: one for name, one in found.items() if one[0]}
+
+    def noted(self, connection: str, count: int) -> None:
+        """Take so many as noted in the row."""
+        self._noted[connection] = self._noted.get(connection, 0) + count
 
 
 @dataclass

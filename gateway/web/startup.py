@@ -108,6 +108,7 @@ def _watch(settings: Settings, services: Services) -> Watch:
         services.registrar,
         services.store.rhythms.of,
         services.inboxes.heard,
+        services.refusals,
         interval=settings.watch_interval,
         silent_after=settings.silent_after,
     )

@@ -1,7 +1,11 @@
 """Webhooks at vendors look after themselves: the real program and real sockets against the vendors' stand-ins."""
 
 import contextlib
+import os
+import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -257,6 +261,33 @@ def test_a_new_public_url_waits_for_a_person_who_then_moves_it(unwatched: Vendor
     assert unwatched.is_well()
     assert [hook.url.startswith("http://moved.example/") for hook in unwatched.ours()] == [True]
     assert made["remote"]["id"] not in unwatched.simulation.hooks
+
+
+@pytest.mark.parametrize("unwatched", BOTH, indirect=True)
+def test_a_copy_out_of_a_backup_keeps_its_hands_off_until_a_person_says_so(unwatched: Vendor, tmp_path: Path) -> None:
+    unwatched.connect()
+    directory = tmp_path / "copy"
+    directory.mkdir(0o700)
+    command = [sys.executable, "-m", "gateway", "backup", str(directory / "gateway.db")]
+    found = os.environ | {"GATEWAY_DATA_DIR": str(unwatched.gateway.directory)}
+    subprocess.run(command, env=found, check=True, capture_output=True)
+    for name in ("secret.keys", "admin.key"):
+        shutil.copy(unwatched.gateway.directory / name, directory)
+    live, before = unwatched.gateway, dict(unwatched.simulation.hooks)
+    unwatched.gateway = Gateway(directory, live.environment | {"GATEWAY_PUBLIC_URL": "http://copy.example"}).start()
+    try:
+        assert unwatched.show()["status"] == "needs_repair"
+        unwatched.until(lambda: unwatched.show()["problem"])
+        assert unwatched.simulation.hooks == before
+        unwatched.ask("repair")
+        assert [unwatched.simulation.hooks[identity] for identity in before] == list(before.values())
+        assert len(unwatched.simulation.hooks) == len(before) + 1
+        unwatched.gateway.call("DELETE", f"/v1/connections/{unwatched.connection}")
+        assert unwatched.simulation.hooks == before
+    finally:
+        unwatched.gateway.kill()
+        unwatched.gateway = live
+    assert unwatched.is_well()
 
 
 # --- kill -9 -------------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from gateway.sealing import KeyRing, new_url_token
 from gateway.store.engines.engine import Clock
 from gateway.store.model import Connection, Token
 from gateway.store.store import Store
+from gateway.web.services import Refusals
 from tests.registration.vendors import Office, Pasted, Plain, Signing
 
 PUBLIC_URL = "https://gateway.example"
@@ -35,6 +36,7 @@ class Bench:
     inboxes: Inboxes
     registrar: Registrar
     watch: Watch
+    refusals: Refusals
 
     async def row(self, connection_id: str) -> Connection:
         (found,) = [row for row in await self.rows() if row.id == connection_id]
@@ -87,9 +89,10 @@ async def bench(
     inboxes = Inboxes(store, providers, public_url, given)
     await inboxes.refresh()
     registrar = Registrar(store, egress, providers, inboxes, delays=(0.01,))
-    watch = Watch(registrar, store.rhythms.of, inboxes.heard, interval=0.01, silent_after=silent_after)
+    refusals = Refusals()
+    watch = Watch(registrar, store.rhythms.of, inboxes.heard, refusals, interval=0.01, silent_after=silent_after)
     try:
-        yield Bench(store, office, inboxes, registrar, watch)
+        yield Bench(store, office, inboxes, registrar, watch, refusals)
     finally:
         await egress.aclose()
         await store.close()

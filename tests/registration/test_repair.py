@@ -267,6 +267,7 @@ async def test_a_restored_copy_touches_nothing_until_a_person_says_so(tmp_path: 
         original = dict(office.hooks)
         await copy.watch.round()
         assert office.hooks == original
+        assert [event.data.status for event in await copy.told()] == ["needs_repair"]  # type: ignore[union-attr]
         looked = await copy.registrar.repairs.repair(made.id)
         assert looked is not None
         assert office.hooks["hook-1"] == original["hook-1"], "a gateway may still run there"
@@ -279,6 +280,11 @@ async def test_a_restored_copy_touches_nothing_until_a_person_says_so(tmp_path: 
 async def test_a_restored_connection_made_by_hand_is_well_again_when_a_person_says_so(desk: Bench) -> None:
     made = await desk.connect("pasted")
     await desk.store.put_connection(replace(made, restored=True, status="needs_repair"))
-    await desk.registrar.repairs.repair(made.id)
+    looked = await desk.registrar.repairs.check(made.id)
+    assert looked is not None
+    assert looked.plan.decide is not None
+    looked = await desk.registrar.repairs.repair(made.id)
+    assert looked is not None
+    assert (looked.plan.decide, looked.done) == (None, ("This gateway goes on with it.",))
     row = await desk.row(made.id)
     assert (row.status, row.restored) == ("waiting", False)

@@ -188,3 +188,21 @@ async def test_the_operators_own_limit_counts(tmp_path: Path, office: Office, ti
         await desk.watch.round()
         assert (await desk.row(made.id)).silent_since is not None
         assert (await desk.row(never.id)).silent_since is None, "it waits for its first call"
+
+
+# --- refused calls -------------------------------------------------------------------------------------------------
+
+
+async def test_refused_calls_are_added_up_in_the_row_a_whole_interval_in_one_write(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    for _ in range(3):
+        desk.refusals.add((made.id, "con_gone"))
+    await desk.watch.round()
+    row = await desk.row(made.id)
+    assert (row.rejected, row.last_rejected_at is not None, desk.refusals.pending()) == (3, True, {})
+    await desk.watch.round()
+    assert await desk.row(made.id) == row, "nothing new, nothing written"
+    desk.refusals.add((made.id,))
+    async with watching(desk):
+        await asyncio.sleep(0)
+    assert (await desk.row(made.id)).rejected == 4

@@ -169,7 +169,7 @@ def described(services: Services, row: model.Connection, heard: Mapping[str, int
     """Describe a connection, for the views that show one. `whole`: with its tokens."""
     url = services.inboxes.url_of(row)
     shown = url if whole else _hidden(url)
-    rejected, last_rejected_at = services.refusals.of(row.id)
+    rejected, last_rejected_at = services.refusals.of(row.id)  # since the row was written
     return {
         "id": row.id,
         "provider": row.provider,
@@ -187,8 +187,8 @@ def described(services: Services, row: model.Connection, heard: Mapping[str, int
         "missed_since": perhaps(row.missed_since),
         "cannot_catch_up": unaskable(services.inboxes.candidate(row.id)),
         "last_received_at": perhaps(heard.get(row.id)),
-        "rejected": rejected,
-        "last_rejected_at": last_rejected_at,
+        "rejected": row.rejected + rejected,
+        "last_rejected_at": last_rejected_at or perhaps(row.last_rejected_at),
         "created_at": moment(row.created_at),
     }
 
