@@ -35,6 +35,7 @@ SCENES: dict[str, Scene] = {
     "kill": partial(kill.kill_loop, kills=100),
     "power": partial(power.power_cuts, cuts=100, calls=2000),
     "power-failing": partial(power.power_cuts, cuts=100, calls=3000, failing=True),
+    "power-first-start": partial(power.first_start, cuts=60),
     "slow-fsync": partial(disk.slow_fsync, delays_ms=(1, 5, 20, 50, 2000), calls=500),
     "failing-fsync": partial(disk.failing_fsync, times=40),
     "full-disk": disk.full_disk,

@@ -57,6 +57,34 @@ async def power_cuts(
     }
 
 
+async def first_start(folder: Path, cuts: int) -> dict[str, object]:
+    """Cut the power while the very first start makes everything: the next start finds or makes it, and can be used."""
+    disk = folder / "disk"
+    disk.mkdir(parents=True)
+    machine = Machine(disk, traced=True)
+    gateway = Gateway(disk / "data", machine.environment)
+    await asyncio.to_thread(gateway.start)
+    announced, said = machine.moment(), inbound_url_path(gateway)
+    await asyncio.to_thread(gateway.kill)
+    assert machine.trace is not None
+    records = [record for record in read(machine.trace) if record.end <= announced]
+    moments = sorted({round(number * (len(records) - 1) / (cuts - 1)) for number in range(cuts)})
+    for number, moment, left in cut(records, moments, folder):
+        again = Gateway(left / "data")
+        await asyncio.to_thread(again.start)
+        assert again.call("GET", "/v1/stats")["events"] == 0
+        after = inbound_url_path(again)
+        await asyncio.to_thread(again.kill)
+        assert moment < len(records) - 1 or after == said, f"cut {number}: the announced URL is gone"
+    return {"cuts": len(moments), "things done to the disk": len(records)}
+
+
+def inbound_url_path(gateway: Gateway) -> str:
+    """Read what it announced."""
+    (line,) = [line for line in gateway.said if "inbound URL" in line]
+    return line[line.index("/in/") :].strip()
+
+
 def cut(records: Sequence[Record], moments: Sequence[int], folder: Path) -> Iterator[tuple[int, int, Path]]:
     """Write what is left at each moment, at worst and with luck in turn; the moments rise."""
     played, done = Disk((folder / "disk").resolve()), 0

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.power import power_cuts
+from tests.faults.power import first_start, power_cuts
 
 pytestmark = pytest.mark.faults
 
@@ -21,6 +21,10 @@ async def test_what_was_answered_survives_a_power_cut_on_a_disk_whose_fsyncs_fai
 
     assert figures["fsyncs that failed"]
     assert figures["answers before their fsync"] == 0
+
+
+async def test_a_first_start_that_a_power_cut_ended_is_followed_by_one_that_works(tmp_path: Path) -> None:
+    assert await first_start(tmp_path / "gateway", cuts=5)
 
 
 @pytest.mark.parametrize("bug", ["lazy-fsync", "early-answer"])
