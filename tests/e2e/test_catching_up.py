@@ -186,6 +186,25 @@ async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gatewa
         assert final(made.consumer.got) == made.truth
 
 
+async def test_what_happened_while_the_webhook_was_gone_arrives_after_its_repair(
+    gateway: Gateway, serve: Callable[[Any], str]
+) -> None:
+    gateway.environment["GATEWAY_WATCH_INTERVAL"] = "0.5"
+    async with world(gateway, serve) as made:
+        booking = made.happens("book")
+        await made.delivers()
+        await made.until_true()
+        made.vendor.hooks.clear()
+        made.happens("move", booking)
+        made.happens("book")
+        assert made.vendor.outbox == [], "nobody is called"
+        await made.until_true()
+        assert len(made.vendor.hooks) == 1
+        made.happens("cancel", booking)
+        assert await made.delivers() == ["accepted"]
+        await made.until_true()
+
+
 async def test_confirmed_calls_survive_kills_while_they_are_held(gateway: Gateway, serve: Callable[[Any], str]) -> None:
     async with world(gateway, serve, confirm="must") as made:
         made.vendor.throttled = True  # nobody answers
