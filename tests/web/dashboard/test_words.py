@@ -1,0 +1,61 @@
+"""How things read on a page."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gateway.web.dashboard.words import ago, counted, share, size, span, when
+
+NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (5400, "1 h 30 min"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_a_length_of_time_is_said_in_its_largest_unit(seconds: float, text: str) -> None:
+    assert span(seconds) == text
+
+
+def test_a_time_states_its_zone_and_its_day_unless_that_is_today() -> None:
+    assert "09:29:00 UTC" in when(NOW - timedelta(minutes=1), NOW)
+    assert "28 Feb 2026, 09:30 UTC" in when(NOW - timedelta(days=1), NOW)
+    assert "28 Feb 2026, 23:30 UTC" in when(NOW - timedelta(hours=10), NOW)
+    assert 'datetime="2026-03-01T09:30:00.000Z"' in when(int(NOW.timestamp() * 1000), NOW)
+    assert when(None, NOW) == "never"
+
+
+def test_what_is_to_come_is_said_so() -> None:
+    assert ago(NOW + timedelta(minutes=3), NOW) == "in 3 min"
+    assert ago(NOW - timedelta(minutes=3), NOW) == "3 min ago"
+    assert ago(NOW, NOW) == "just now"
+    assert ago(None, NOW) == "never"
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "text"),
+    [
+        (0, 0, "none"),
+        (0, 9, "0 %"),
+        (9, 9, "100 %"),
+        (1, 1_000_000, "0.1 %"),
+        (999_999, 1_000_000, "99.9 %"),
+        (1, 3, "33.3 %"),
+    ],
+)
+def test_only_all_is_all_and_only_nothing_is_nothing(part: int, whole: int, text: str) -> None:
+    assert share(part, whole) == text
+
+
+def test_counts_and_sizes() -> None:
+    assert counted(1, "try", "tries") == "1 try"
+    assert counted(12_345, "call") == "12\u202f345 calls"
+    assert (size(1023), size(2048)) == ("1023 B", "2.0 KiB")
