@@ -45,7 +45,8 @@ def migrations(engine: str = "sqlite") -> tuple[str, ...]:
     `NNNN.<engine>.sql` belongs to the same step: what this engine has words of its own for.
     """
     steps: dict[str, str] = {}
-    for file in sorted((_SQL / "migrations").iterdir(), key=lambda file: file.name):
+    files = (_SQL / "migrations").iterdir()
+    for file in sorted(files, key=lambda file: (file.name.count("."), file.name)):  # what is for all comes first
         number, *of = file.name.split(".")
         if of in (["sql"], [engine, "sql"]):
             steps[number] = steps.get(number, "") + file.read_text("utf-8")

@@ -23,7 +23,7 @@ from gateway.store.erasing import Erasing
 from gateway.store.held import HeldCalls
 from gateway.store.ids import delivery_number, event_bytes, receipt_digest
 from gateway.store.intake import Intake
-from gateway.store.known import Known
+from gateway.store.known import Known, SharedKnown
 from gateway.store.listing import Listing
 from gateway.store.looks import Looks
 from gateway.store.model import (
@@ -64,7 +64,7 @@ class Store:
         self._engine = engine
         self._configuration = Configuration(keys)
         routes = Routes(self._configuration.destinations)
-        known = self._known = Known()
+        known = self._known = Known() if engine.alone else SharedKnown()
         engine.remind(routes)
         engine.remind(known)
         self._intake = Intake(keys, known, routes, engine.now, engine.roomy)
@@ -95,15 +95,21 @@ class Store:
 
     @classmethod
     async def open(
-        cls, data_dir: Path, keys: KeyRing, *, clock: Clock | None = None, observe: Observer = lambda *_: None
+        cls,
+        data_dir: Path,
+        keys: KeyRing,
+        *,
+        url: str | None = None,
+        clock: Clock | None = None,
+        observe: Observer = lambda *_: None,
     ) -> Self:
-        """Open the database in `data_dir`, made at first start.
+        """Open the database at `url` (`postgresql://...`), by default the one in `data_dir`; made at first start.
 
         Raises ConfigurationError: another process holds it, another key sealed it, a newer gateway made it, or it is
         damaged. `clock` tells epoch milliseconds; `observe` is told of each commit.
         """
         make_private_dir(data_dir)
-        store = cls(await Sqlite.open(data_dir, clock or steady_clock(), observe), keys)
+        store = cls(await _engine(data_dir, url, clock, observe), keys)
         try:
             await store._begin()
         except BaseException:
@@ -119,7 +125,8 @@ class Store:
     def _check(self, tx: Tx, items: Sequence[None]) -> list[int]:
         self._configuration.check_keys(tx)
         self._configuration.recognise_copy(tx)
-        queue.recover(tx, self.now())
+        if self._engine.alone:  # else what is claimed may be another process's, and is due when its lease ends
+            queue.recover(tx, self.now())
         self._known.load(tx)
         version = config_version(tx)
         return [version for _ in items]
@@ -370,3 +377,11 @@ class Store:
     async def _skip_all(self, number: int) -> None:
         while await self._engine.write(self._queue.skip, Skip(number, SLICE, self.now())):
             pass
+
+
+async def _engine(data_dir: Path, url: str | None, clock: Clock | None, observe: Observer) -> Engine:
+    if url is None:
+        return await Sqlite.open(data_dir, clock or steady_clock(), observe)
+    from gateway.store.engines.postgres import Postgres  # noqa: PLC0415 -- loads a driver that few need
+
+    return await Postgres.open(url, clock, observe)

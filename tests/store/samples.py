@@ -27,8 +27,12 @@ class HandClock:
         self.at += round(seconds * 1000)
 
 
+DATABASES: dict[Path, str] = {}
+"""URLs of databases in PostgreSQL, by the directory that stands for them."""
+
+
 async def open_store(data_dir: Path, clock: HandClock | None = None, keys: str = KEYS) -> Store:
-    return await Store.open(data_dir, KeyRing.parse(keys), clock=clock)
+    return await Store.open(data_dir, KeyRing.parse(keys), url=DATABASES.get(data_dir), clock=clock)
 
 
 def digest(*parts: object) -> bytes:

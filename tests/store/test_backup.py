@@ -26,6 +26,8 @@ from tests.store.samples import (
     subscribe,
 )
 
+pytestmark = pytest.mark.embedded
+
 
 async def filled(data_dir: Path, clock: HandClock, amount: int = 50) -> Store:
     store = await open_store(data_dir, clock)

@@ -17,6 +17,8 @@ from gateway.store.store import Store
 from tests.store.inside import Disk, pragma
 from tests.store.samples import accept, connection, event, open_store, receipt, result, subscribe
 
+pytestmark = pytest.mark.embedded
+
 
 @pytest.fixture
 def disk() -> Iterator[Disk]:

@@ -116,14 +116,12 @@ async def ended(data_dir: Path, clock: HandClock, limit: int) -> list[Claimed]:
 
 
 @pytest.mark.embedded
-@pytest.mark.embedded
 async def test_what_was_tried_at_one_end_is_tried_again_at_once(data_dir: Path, clock: HandClock) -> None:
     await three(data_dir, clock)
     assert len(await ended(data_dir, clock, 3)) == 3
     assert [each.attempt for each in await ended(data_dir, clock, 3)] == [2, 2, 2]
 
 
-@pytest.mark.embedded
 @pytest.mark.embedded
 async def test_what_was_tried_at_two_ends_in_a_row_is_tried_by_itself(data_dir: Path, clock: HandClock) -> None:
     await three(data_dir, clock)
@@ -143,7 +141,6 @@ async def test_what_was_tried_at_two_ends_in_a_row_is_tried_by_itself(data_dir: 
     await store.close()
 
 
-@pytest.mark.embedded
 @pytest.mark.embedded
 async def test_what_ends_the_gateway_each_time_uses_up_its_own_tries_and_no_other_s(
     data_dir: Path, clock: HandClock

@@ -14,6 +14,8 @@ from gateway.store.store import Store
 from tests.store.inside import Disk, with_writer
 from tests.store.samples import accept, event, open_store, receipt
 
+pytestmark = pytest.mark.embedded
+
 FEW = 20
 """Keys held in memory in these tests, so that most are in the table."""
 

@@ -34,6 +34,8 @@ async def test_files_are_their_owner_s_alone(data_dir: Path) -> None:
     await store.close()
 
 
+pytestmark = pytest.mark.embedded
+
 OPEN = """
 import asyncio, sys
 from pathlib import Path

@@ -1,5 +1,7 @@
 """A destination is down and bookings pile up: what a claim costs depends on its limit, not on the pile."""
 
+import pytest
+
 from gateway.store.model import Claimed
 from gateway.store.queue import LEAST_LOOK, ROUNDS
 from gateway.store.store import Store
@@ -47,6 +49,7 @@ async def pile_up(store: Store, clock: HandClock, bookings: int) -> None:
     await execute(store, PILE, bookings=bookings, now=clock.at)
 
 
+@pytest.mark.embedded
 async def test_a_claim_costs_the_same_behind_a_hundred_thousand_blocked_bookings(
     store: Store, clock: HandClock
 ) -> None:

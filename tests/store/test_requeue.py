@@ -161,6 +161,7 @@ async def test_a_removed_destination_s_pending_deliveries_are_skipped(store: Sto
     assert len(await store.deliveries(destination="dst_1")) == 3
 
 
+@pytest.mark.embedded
 async def test_what_a_dead_process_had_claimed_is_due_at_once(data_dir: Path, clock: HandClock) -> None:
     store = await open_store(data_dir, clock)
     await subscribe(store)
@@ -177,6 +178,7 @@ async def test_what_a_dead_process_had_claimed_is_due_at_once(data_dir: Path, cl
     await store.close()
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize("years", [-56, 14])
 async def test_no_wait_grows_when_the_wall_clock_was_set_between_two_starts(
     data_dir: Path, clock: HandClock, years: int

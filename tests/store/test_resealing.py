@@ -141,6 +141,7 @@ async def test_yet_another_key_in_front_begins_anew(data_dir: Path, clock: HandC
     await alone.close()
 
 
+@pytest.mark.embedded
 async def test_what_no_key_opens_stays_as_it_is_and_is_counted(data_dir: Path, clock: HandClock) -> None:
     store = await filled(data_dir, clock)
     await execute(store, "UPDATE bodies SET sealed = X'0011223344556677' WHERE event = 3")
@@ -156,6 +157,7 @@ async def test_what_no_key_opens_stays_as_it_is_and_is_counted(data_dir: Path, c
     await store.close()
 
 
+@pytest.mark.embedded
 async def test_every_table_with_sealed_values_is_known(store: Store) -> None:
     tables = await with_writer(
         store,

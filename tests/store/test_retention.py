@@ -94,6 +94,7 @@ async def test_what_still_waits_to_be_delivered_is_skipped_and_counted(store: St
     await expire(store, clock.at)
 
 
+@pytest.mark.embedded
 async def test_deliveries_and_attempts_go_with_their_event(store: Store, clock: HandClock) -> None:
     await subscribe(store)
     await aged(store, clock)
@@ -134,6 +135,7 @@ async def test_in_the_end_rows_and_digests_go_too(data_dir: Path, clock: HandClo
     await again.close()
 
 
+@pytest.mark.embedded
 async def test_digests_go_from_the_index_on_disk_as_well(
     data_dir: Path, clock: HandClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +152,7 @@ async def test_digests_go_from_the_index_on_disk_as_well(
     await store.close()
 
 
+@pytest.mark.embedded
 async def test_letting_go_of_digests_follows_the_fate_of_its_transaction(store: Store) -> None:
     await accept(store, 1)
     (key,) = [key for lane in store._known._recent or [] for key in lane if len(key) == EVENT_BYTES]
@@ -163,6 +166,7 @@ async def test_letting_go_of_digests_follows_the_fate_of_its_transaction(store: 
     assert (await accept(store, 1)).status == "duplicate"
 
 
+@pytest.mark.embedded
 async def test_pages_are_used_again_so_the_file_stays_as_large_as_what_is_kept(store: Store, clock: HandClock) -> None:
     sizes = []
     for lap in range(6):

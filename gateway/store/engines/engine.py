@@ -48,7 +48,9 @@ class Memory(Protocol):
 
 
 class Engine(Protocol):
-    """A database whose writes share commits."""
+    """A database whose writes share commits. `alone`: no other process uses it."""
+
+    alone: bool
 
     def now(self) -> int:
         """Tell the time by the steady clock: epoch milliseconds (UTC)."""

@@ -8,7 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from gateway.contract.errors import StoreUnavailable
-from gateway.store.engines.engine import Job
+from gateway.store.engines.engine import Job, Tx
 
 LARGEST = 512
 """Calls in one commit: enough to make a commit's price vanish, few enough that nobody waits long for the others."""
@@ -60,6 +60,11 @@ class Group:
         done, _ = await asyncio.wait([self._bell], timeout=timeout)
         return bool(done)
 
+    def ring(self) -> None:
+        """Wake who waits for a change: somebody else committed."""
+        self._bell.set_result(None)
+        self._bell = self._loop.create_future()
+
     async def drain(self) -> None:
         """Take no more calls and wait until those taken are answered."""
         self._closed = True
@@ -97,6 +102,16 @@ class Group:
                 call.answer.set_exception(outcome)
             else:
                 call.answer.set_result(outcome)
-        self._bell.set_result(None)
-        self._bell = self._loop.create_future()
+        self.ring()
         self._loop.call_soon(self._start)  # after the callers just answered, so that what they ask next is in it
+
+
+def together(tx: Tx, batch: Sequence[Call]) -> Sequence[Outcome]:
+    """Run each kind of job once, for all who asked for it: calls that share a commit have no order."""
+    kinds: dict[Job[Any, Any], list[int]] = {}
+    for place, call in enumerate(batch):
+        kinds.setdefault(call.job, []).append(place)
+    outcomes: dict[int, Outcome] = {}
+    for job, places in kinds.items():
+        outcomes.update(zip(places, job(tx, [batch[place].item for place in places]), strict=True))
+    return [outcomes[place] for place in range(len(batch))]

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import apsw
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
-from gateway.store.engines.group import Call, Group, Outcome
+from gateway.store.engines.group import Call, Group, Outcome, together
 from gateway.store.engines.sqlite_file import FILE, connect, connect_reader, examine, lock, migrate, prepare
 from gateway.store.engines.sqlite_tx import SqliteTx
 
@@ -35,6 +35,8 @@ RESERVE = 16 << 20
 
 class Sqlite:
     """One database in one directory, held by this process alone. Make it with `Sqlite.open`."""
+
+    alone = True
 
     def __init__(self, data_dir: Path, clock: Clock, observe: Observer) -> None:
         self.now = clock
@@ -110,7 +112,7 @@ class Sqlite:
         db = self._db or self._reopen()
         db.execute("BEGIN IMMEDIATE")
         try:
-            outcomes = _together(db, batch)
+            outcomes = together(SqliteTx(db), batch)
         except Exception:  # noqa: BLE001 -- whatever it was: what follows finds out whose it was
             if not db.get_autocommit():
                 db.execute("ROLLBACK")
@@ -225,18 +227,6 @@ class Sqlite:
         self._readers.shutdown()
         self._writer.shutdown()
         os.close(self._lock)
-
-
-def _together(db: apsw.Connection, batch: Sequence[Call]) -> Sequence[Outcome]:
-    """Run each kind of job once, for all who asked for it: calls that share a commit have no order."""
-    tx = SqliteTx(db)
-    kinds: dict[Job[Any, Any], list[int]] = {}
-    for place, call in enumerate(batch):
-        kinds.setdefault(call.job, []).append(place)
-    outcomes: dict[int, Outcome] = {}
-    for job, places in kinds.items():
-        outcomes.update(zip(places, job(tx, [batch[place].item for place in places]), strict=True))
-    return [outcomes[place] for place in range(len(batch))]
 
 
 def _checkpoint(db: apsw.Connection) -> None:

@@ -70,6 +70,6 @@ SELECT created_at FROM deliveries WHERE status = 'pending' AND destination = :de
 
 -- name: ages
 -- How old the newest events were when they came, by the provider's own clock.
-SELECT e.provider, max(0, r.received_at - e.timestamp)
+SELECT e.provider, CASE WHEN r.received_at > e.timestamp THEN r.received_at - e.timestamp ELSE 0 END
   FROM events e JOIN receipts r ON r.number = e.receipt
  WHERE e.live = 1 ORDER BY e.seq DESC LIMIT :limit

@@ -1,0 +1,301 @@
+"""PostgreSQL through psycopg: as many gateways as one likes on one database, and one of them writes at a time.
+
+Every write transaction begins with the same advisory lock. It gives across processes what the single writer gives
+within one: numbers in the order of commits, dedupe before insert, heads that nobody else claims, and no deadlock. A
+commit rings a bell (NOTIFY) for the other processes; there is a poll behind it.
+"""
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
+from typing import Any, Literal, Self
+
+import psycopg
+
+from gateway.contract.errors import ConfigurationError, StoreUnavailable
+from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
+from gateway.store.engines.group import Call, Group, Outcome, together
+from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
+from gateway.store.statements import migrations
+
+Connection = psycopg.Connection[Any]
+
+READERS = 3
+CONNECT_SECONDS = 5
+OLDEST = 140000
+"""PostgreSQL 14."""
+WRITER, MIGRATOR = 0x62776731_0001, 0x62776731_0002
+"""Advisory locks: whose turn it is to write, and to change the schema."""
+BELL = "gateway_committed"
+LISTEN_SECONDS = 5.0
+_BEGIN = (
+    "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '15s';"
+    f" SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock({WRITER})"
+)
+_COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
+_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
+_TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, psycopg.IntegrityError, OSError)
+_COLUMNS = """
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()
+"""
+
+
+class Postgres:
+    """One database for any number of gateways. Make it with `Postgres.open`."""
+
+    alone = False
+
+    def __init__(self, url: str, clock: Clock | None, observe: Observer) -> None:
+        self._url = url
+        self._clock = clock
+        self._ahead = 0
+        self._observe = observe
+        self._writer = ThreadPoolExecutor(1, "store-writer")
+        self._readers = ThreadPoolExecutor(READERS, "store-reader")
+        self._idle: SimpleQueue[Connection] = SimpleQueue()
+        self._db: Connection | None = None
+        self._own = 0
+        self._types: Types = {}
+        self._memories: list[Memory] = []
+        self._closed = threading.Event()
+        self._loop = asyncio.get_running_loop()
+        self._group = Group(self._writer, self._commit)
+        self._listener = threading.Thread(target=self._listen, name="store-bell", daemon=True)
+
+    @classmethod
+    async def open(cls, url: str, clock: Clock | None, observe: Observer) -> Self:
+        """Open, or make at first start. `clock`: None is the database's own.
+
+        Raises ConfigurationError: not reached, too old, from a newer gateway, or not durable.
+        """
+        engine = cls(url, clock, observe)
+        try:
+            await engine._loop.run_in_executor(engine._writer, engine._open_first)
+        except BaseException:
+            engine._let_go()
+            raise
+        engine._listener.start()
+        return engine
+
+    def now(self) -> int:
+        """Tell the database's time: as it was at the latest connection, gone on since by a steady clock."""
+        return self._clock() if self._clock else self._ahead + _steady()
+
+    def roomy(self) -> bool:
+        """The server itself refuses when it is full."""
+        return True
+
+    def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
+        return self._group.submit(job, item)
+
+    def remind(self, memory: Memory) -> None:
+        self._memories.append(memory)
+
+    async def read(self, query: Callable[[PostgresTx], R]) -> R:
+        if self._closed.is_set():
+            raise StoreUnavailable("the store is closed")
+        return await self._loop.run_in_executor(self._readers, self._read, query)
+
+    async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
+        return await self._group.changed(timeout)
+
+    async def settle_log(self) -> None:
+        """Leave it to the server, whose log is its own."""
+
+    async def close(self) -> None:
+        self._closed.set()
+        await self._group.drain()
+        await self._loop.run_in_executor(self._writer, self._close_all)
+        self._let_go()
+
+    # --- the writer's thread ---------------------------------------------------------------------------------------
+
+    def _commit(self, batch: Sequence[Call]) -> Sequence[Outcome]:
+        try:
+            return self._transaction(batch)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, it is everybody's answer
+            self._drop()
+            return [_answer(error) for _ in batch]
+
+    def _transaction(self, batch: Sequence[Call]) -> Sequence[Outcome]:
+        began = time.perf_counter()
+        db = self._db or self._reopen()
+        db.execute(_BEGIN)
+        db.execute("SAVEPOINT all_of_it")
+        try:
+            outcomes = together(PostgresTx(db, self._types), batch)
+        except Exception:  # whatever it was: what follows finds out whose it was
+            if db.closed:
+                raise
+            db.execute("ROLLBACK TO SAVEPOINT all_of_it")
+            self._tell("undo")
+            outcomes = [self._alone(db, call) for call in batch]
+        worked = time.perf_counter()
+        db.execute(_COMMIT)
+        done = time.perf_counter()
+        self._tell("keep")
+        self._observe(len(batch), done - began, done - worked)
+        return outcomes
+
+    def _alone(self, db: Connection, call: Call) -> Outcome:
+        db.execute("SAVEPOINT one")
+        try:
+            (outcome,) = call.job(PostgresTx(db, self._types), [call.item])
+        except Exception as error:
+            if db.closed:  # this is about the database, not about the call
+                raise
+            db.execute("ROLLBACK TO SAVEPOINT one")
+            self._tell("undo")
+            outcome = _answer(error)
+        db.execute("RELEASE SAVEPOINT one")
+        self._tell("keep")
+        return outcome
+
+    def _tell(self, fate: Literal["keep", "undo", "forget"]) -> None:
+        for memory in self._memories:
+            getattr(memory, fate)()
+
+    def _drop(self) -> None:
+        """Close after a failure: the next batch begins on a new connection."""
+        self._tell("forget")
+        db, self._db = self._db, None
+        if db is not None:
+            db.close()
+
+    def _reopen(self) -> Connection:
+        db = self._connect()
+        try:
+            _check(db)
+            (now,) = db.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone() or (0,)
+            self._ahead = max(self._ahead, now - _steady())
+            rows = db.execute(_COLUMNS.encode()).fetchall()
+            self._types = {(table, column): kind for table, column, kind in rows}
+        except BaseException:
+            db.close()
+            raise
+        self._db, self._own = db, db.info.backend_pid
+        return db
+
+    def _open_first(self) -> None:
+        try:
+            with self._connect() as db:
+                _check(db)
+                _migrate(db)
+            self._reopen()
+        except psycopg.Error as error:
+            raise ConfigurationError(f"GATEWAY_DATABASE_URL: {_said(error)}") from None
+
+    def _connect(self) -> Connection:
+        return psycopg.connect(
+            self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="booking-webhook-gateway"
+        )
+
+    def _close_all(self) -> None:
+        self._readers.shutdown()  # waits for those who are reading
+        while (db := self._spare()) is not None:
+            db.close()
+        if self._db is not None:
+            with contextlib.suppress(psycopg.Error):
+                self._db.execute(f"NOTIFY {BELL}".encode())  # so that the one who listens sees that it is over
+            self._db.close()
+
+    # --- readers ---------------------------------------------------------------------------------------------------
+
+    def _read(self, query: Callable[[PostgresTx], R]) -> R:
+        db: Connection | None = None
+        try:
+            db = self._spare() or self._connect()
+            db.execute(_READ)
+            answer = query(PostgresTx(db, self._types))
+            db.execute("COMMIT")
+        except psycopg.Error as error:  # the connection is let go: the next reader makes its own
+            if db is not None:
+                db.close()
+            raise _answer(error) from None
+        self._idle.put(db)
+        return answer
+
+    def _spare(self) -> Connection | None:
+        try:
+            return self._idle.get_nowait()
+        except Empty:
+            return None
+
+    # --- the bell --------------------------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        """Ring when another process committed. A connection of its own; without it the poll behind it must do."""
+        while not self._closed.is_set():
+            with contextlib.suppress(psycopg.Error), self._connect() as db:
+                db.execute(f"LISTEN {BELL}".encode())
+                while not self._closed.is_set():
+                    for rung in db.notifies(timeout=LISTEN_SECONDS, stop_after=1):
+                        if not self._closed.is_set() and rung.pid != self._own:  # our own commits ring by themselves
+                            self._loop.call_soon_threadsafe(self._group.ring)
+            self._closed.wait(1.0)
+
+    def _let_go(self) -> None:
+        self._closed.set()
+        if self._listener.is_alive():
+            self._listener.join()
+        self._readers.shutdown()
+        self._writer.shutdown()
+
+
+def _steady() -> int:
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
+
+
+def _check(db: Connection) -> None:
+    """Refuse a server that is too old, or that says a commit is durable when it is not."""
+    if db.info.server_version < OLDEST:
+        raise ConfigurationError("GATEWAY_DATABASE_URL: PostgreSQL 14 or newer is needed")
+    for name in ("fsync", "synchronous_commit"):
+        row = db.execute(f"SHOW {name}".encode()).fetchone()
+        if row is not None and row[0] == "off":
+            raise ConfigurationError(
+                f"GATEWAY_DATABASE_URL: the server runs with {name}=off: an answered call could be lost. Set it to on"
+            )
+
+
+def _migrate(db: Connection) -> None:
+    """Bring the schema to what this version knows; one process at a time, each step in its own transaction."""
+    known = migrations("postgres")
+    db.execute(f"SELECT pg_advisory_lock({MIGRATOR})".encode())
+    try:
+        db.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+        row = db.execute("SELECT max(version) FROM schema_version").fetchone()
+        version = (row and row[0]) or 0
+        if version > len(known):
+            raise ConfigurationError(
+                f"GATEWAY_DATABASE_URL: the database has schema {version}, this gateway knows {len(known)}:"
+                " start the newer gateway"
+            )
+        for number in range(version, len(known)):
+            with db.transaction():
+                db.execute(in_its_words(known[number]).encode())
+                db.execute("INSERT INTO schema_version VALUES (%s)", [number + 1])
+    finally:
+        db.execute(f"SELECT pg_advisory_unlock({MIGRATOR})".encode())
+
+
+def _answer(error: Exception) -> Exception:
+    """Tell the database's trouble from mistakes of ours."""
+    return _unavailable(error) if isinstance(error, _TROUBLE) else error
+
+
+def _unavailable(error: Exception) -> StoreUnavailable:
+    return StoreUnavailable(f"the database cannot do it now: {_said(error)}")
+
+
+def _said(error: Exception) -> str:
+    """Name what went wrong. The server's own words may quote a row."""
+    state = getattr(error, "sqlstate", None)
+    if state:
+        return f"{type(error).__name__} ({state})"
+    lines = str(error).strip().splitlines() if isinstance(error, psycopg.OperationalError) else []
+    return lines[-1].strip() if lines else type(error).__name__

