@@ -20,16 +20,24 @@ from gateway.sealing import KeyRing
 from gateway.store.engines.engine import Tx
 from gateway.store.model import Destination
 from gateway.store.sieve import Call
+from gateway.store.statements import Statement
 from gateway.store.store import Store
 from tests.bench.load import meeting
 from tests.e2e.running import Gateway
 from tests.store.samples import event, receipt, result
 
 DESTINATIONS = 2
-"""Each event waits for so many."""
+"""Each event waits for so many: for the first since a moment ago, for the others, which are down, for a retry."""
+RETRY_MS = 3_600_000
 EVENTS_A_BOOKING = 5
 AT_ONCE = 5_000
 """Calls in one transaction while the database is filled."""
+ANSWERED = Statement(
+    "answered",
+    "INSERT INTO attempts (delivery, number, started_at, duration_ms, status, error)"
+    " SELECT number, 1, :now, 5, 503, '503 Service Unavailable' FROM deliveries WHERE destination > 1",
+)
+WAITING = Statement("waiting", "UPDATE deliveries SET attempt = 1, due = :due WHERE destination > 1")
 CLAIMS = 50
 """How many claims are timed, of 16 deliveries each."""
 ENVELOPE = json.dumps({"type": "booking.scheduled", "filling": "x" * 2000}).encode()
@@ -75,6 +83,7 @@ async def fill(directory: Path, events: int) -> dict[str, float]:
     began = time.monotonic()
     for first in range(0, events, AT_ONCE):
         await store._engine.write(Filling(store), range(first, min(first + AT_ONCE, events)))
+    await store._engine.write(try_in_vain, store.now())
     took = time.monotonic() - began
     claims = await time_claims(store)
     await store.close()
@@ -103,6 +112,14 @@ class Filling:
             ]
             self._store._intake.accept(tx, calls)
         return [None for _ in items]
+
+
+def try_in_vain(tx: Tx, items: Sequence[int]) -> list[None]:
+    """Let all destinations but the first have answered 503 to everything, and be tried again in an hour."""
+    for now in items:
+        tx.run(ANSWERED, now=now)
+        tx.run(WAITING, due=now + RETRY_MS)
+    return [None for _ in items]
 
 
 async def time_claims(store: Store) -> dict[str, float]:
@@ -154,7 +171,7 @@ def pages(gateway: Gateway) -> dict[str, Any]:
 
 
 def deliver(gateway: Gateway, names: Sequence[str], ask: Any, seconds: float) -> dict[str, float]:
-    """Let the destinations go for a while; deliveries a second, the careful first ones included."""
+    """Let them go for a while, as far as anything is due; deliveries a second, the careful first ones included."""
     began = time.time()
     for name in names:
         gateway.call("POST", f"/v1/destinations/{name}/resume")

@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.faults.world import SERVE, World
 
 READY_WITHIN = 3.0
-"""Seconds that a start may take after a kill."""
+"""Seconds that a start is to take at most after a kill."""
 MOST_BETWEEN = 300
 """Calls kept between two kills, at most."""
 
