@@ -186,6 +186,26 @@ async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gatewa
         assert final(made.consumer.got) == made.truth
 
 
+async def test_a_long_look_that_is_killed_goes_on_and_tells_each_once(
+    gateway: Gateway, serve: Callable[[Any], str]
+) -> None:
+    async with world(gateway, serve) as made:
+        gateway.kill(SIGTERM)
+        bookings = {made.vendor.book() for _ in range(350)}
+        gateway.start()
+        look = f"/v1/connections/{made.connection}/reconcile"
+        await made.consumer.until(lambda got: len(got) >= 50)
+        gateway.kill(SIGKILL)
+        gateway.start()
+        assert gateway.call("GET", look)["seen"] >= 100, "what was looked at before the kill counts"
+        await made.consumer.until(lambda got: len({one.id for one in got}) >= 350)
+        while (now := await asyncio.to_thread(gateway.call, "GET", look))["status"] != "done":
+            await asyncio.to_thread(time.sleep, 0.05)
+        assert now["seen"] == 350
+        assert gateway.call("GET", "/v1/stats")["events"] == 350
+        assert set(final(made.consumer.got)) == bookings
+
+
 async def test_what_happened_while_the_webhook_was_gone_arrives_after_its_repair(
     gateway: Gateway, serve: Callable[[Any], str]
 ) -> None:
