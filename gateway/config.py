@@ -175,12 +175,12 @@ def _web_url(text: str) -> str:
     return text.rstrip("/")
 
 
-def _sqlite(text: str) -> None:
+def _database(text: str) -> str | None:
     if text in ("sqlite", "sqlite:", "sqlite://"):
-        return
-    if re.match(r"postgres(ql)?:", text):
-        raise ValueError("PostgreSQL is not in this version: leave it out, and SQLite in the data directory is used")
-    raise ValueError("leave it out: SQLite in the data directory is used, and GATEWAY_DATA_DIR says where that is")
+        return None
+    if re.match(r"postgres(ql)?://", text):
+        return text
+    raise ValueError("write postgresql://USER:PASSWORD@HOST/DATABASE; left out, SQLite in GATEWAY_DATA_DIR is used")
 
 
 def _word(text: str, words: tuple[str, ...]) -> str:
@@ -198,7 +198,7 @@ class Setting(Struct, frozen=True):
 
 KNOWN: dict[str, Setting] = {
     "data_dir": Setting(_path),
-    "database_url": Setting(_sqlite, secret=True),  # it may hold a password
+    "database_url": Setting(_database, secret=True),  # it may hold a password
     "host": Setting(_host),
     "port": Setting(partial(_whole, low=0, high=65535)),
     "public_url": Setting(_web_url),

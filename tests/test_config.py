@@ -53,6 +53,7 @@ READ = [
     ("LOG_FORMAT", "JSON", "log_format", "json"),
     ("LOG_LEVEL", "debug", "log_level", "debug"),
     ("DATABASE_URL", "sqlite", "database_url", None),
+    ("DATABASE_URL", "postgresql://u:p@db/x", "database_url", "postgresql://u:p@db/x"),
     ("URL", "http://127.0.0.1:8080/", "url", "http://127.0.0.1:8080"),
     ("KEY", "gwk_y", "key", "gwk_y"),
 ]
@@ -152,7 +153,7 @@ WRONG = [
     ({"GATEWAY_PAUSE_AFTER_DAYS": "-1"}, "GATEWAY_PAUSE_AFTER_DAYS"),
     ({"GATEWAY_LOG_FORMAT": "xml"}, "GATEWAY_LOG_FORMAT: write one of console, json"),
     ({"GATEWAY_LOG_LEVEL": "loud"}, "GATEWAY_LOG_LEVEL: write one of debug, info, warning, error"),
-    ({"GATEWAY_DATABASE_URL": "postgresql://u:hunter2@db/x"}, "GATEWAY_DATABASE_URL: PostgreSQL is not in"),
+    ({"GATEWAY_DATABASE_URL": "mysql://u:hunter2@db/x"}, "GATEWAY_DATABASE_URL: write postgresql://"),
     ({"GATEWAY_DATABASE_URL": "sqlite:///elsewhere"}, "GATEWAY_DATABASE_URL: .*GATEWAY_DATA_DIR"),
     ({"GATEWAY_DATA_DIR": "~nobody-of-that-name/x"}, "GATEWAY_DATA_DIR: .*home directory"),
     ({"GATEWAY_CONFIG": "/nowhere/x.toml"}, "GATEWAY_CONFIG: '/nowhere/x.toml' cannot be read: No such file"),

@@ -4,7 +4,7 @@ A write is one transaction, shares its commit with its neighbours, and returns a
 method raises StoreUnavailable when the database cannot do it now; times are epoch milliseconds (UTC).
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -143,6 +143,20 @@ class Store:
         """Wait until anyone committed; False after `timeout` seconds without."""
         return await self._engine.changed(timeout)
 
+    @property
+    def alone(self) -> bool:
+        """Say whether no other process can change what is here."""
+        return self._engine.alone
+
+    async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run what only one process may do, when and as long as it is this one's turn."""
+        await self._engine.lead(run)
+
+    async def look_at_version(self) -> int:
+        """Tell the version of the configuration as it is now, whoever changed it."""
+        self._version = max(self._version, await self._engine.read(config_version))
+        return self._version
+
     async def pulse(self) -> None:
         """Return when the writer had a turn. Raises StoreUnavailable when it cannot keep anything new now."""
         await self._engine.write(self._pulse, None)
@@ -266,6 +280,8 @@ class Store:
 
     async def due(self) -> Work:
         """Say which destinations have something due, and how long it is until the next."""
+        if not self._engine.alone:
+            await self.look_at_version()
         return await self._engine.read(partial(queue.due, now=self.now()))
 
     async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]:

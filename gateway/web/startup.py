@@ -32,6 +32,8 @@ ADMIN_KEY_ID = "key_admin"
 PATIENCE = {"event loop": 60, "store": 120, "dispatcher": 180}
 """Seconds without a sign of life after which the process ends. Only these: without them nothing goes in or out."""
 PULSE_SECONDS = 2.0
+FOLLOW_SECONDS, BREATH_SECONDS = 1.0, 0.2
+"""How soon a change by another process is seen, and how often is looked at most."""
 LONGEST_STOP = 20
 """Seconds after which a process that stops, and does not come to its end, is ended."""
 
@@ -41,6 +43,10 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
     """Make the parts of a gateway, run its loops, and take it down in the opposite order."""
     providers = load_providers()
     sealing.make_private_dir(settings.data_dir)
+    if settings.secret_keys is None and settings.database_url is not None:
+        raise ConfigurationError(
+            "GATEWAY_SECRET_KEYS is needed with PostgreSQL: every gateway on it seals with the same"
+        )
     if settings.secret_keys is None and Store.exists(settings.data_dir) and not sealing.has_keys(settings.data_dir):
         raise ConfigurationError(
             f"{settings.data_dir} holds a database, but not the {sealing.KEY_FILE} that it is sealed with: "
@@ -52,7 +58,7 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(watchdog.stop)
         metrics = Metrics()
-        store = await Store.open(settings.data_dir, keys, observe=metrics.committed)
+        store = await Store.open(settings.data_dir, keys, url=settings.database_url, observe=metrics.committed)
         stack.push_async_callback(store.close)
         await _ensure_admin_key(store, settings)
         given = await _ensure_tokens(store, settings)
@@ -81,11 +87,16 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         loops.start("lag", services.metrics.watch_lag)
         loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
         loops.start("dispatcher", dispatcher.run)
-        loops.start("removals", registrar.run_removals)
-        loops.start("watch", _watch(settings, services).run)
-        loops.start("upkeep", services.upkeep.run)
-        loops.start("confirming", services.confirmation.run)
-        loops.start("catching up", services.reconciler.run)
+        if not store.alone:
+            loops.start("configuration", partial(_follow, store, inboxes))
+        for name, run in (
+            ("removals", registrar.run_removals),
+            ("watch", _watch(settings, services).run),
+            ("upkeep", services.upkeep.run),
+            ("confirming", services.confirmation.run),
+            ("catching up", services.reconciler.run),
+        ):
+            loops.start(name, partial(store.lead, run))
         stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
         watchdog.start()
         stack.callback(watchdog.hurry, LONGEST_STOP)
@@ -112,6 +123,18 @@ def _watch(settings: Settings, services: Services) -> Watch:
         interval=settings.watch_interval,
         silent_after=settings.silent_after,
     )
+
+
+async def _follow(store: Store, inboxes: Inboxes) -> None:
+    """Take up what other processes change, until cancelled."""
+    seen = 0
+    while True:
+        version = await store.look_at_version()
+        if version != seen:
+            await inboxes.refresh()
+            seen = version
+        await store.changed(FOLLOW_SECONDS)
+        await asyncio.sleep(BREATH_SECONDS)
 
 
 async def _feel(store: Store, beat: Callable[[], None]) -> None:

@@ -70,6 +70,9 @@ class Engine(Protocol):
     async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         """Wait until anything was committed; False after `timeout` seconds without."""
 
+    async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run what only one process may do: when it is this one's turn, and as long as it stays so."""
+
     async def settle_log(self) -> None:
         """Leave nothing of what was deleted in a log beside the database, as far as nobody reads in it just now."""
 

@@ -19,6 +19,7 @@ import psycopg
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
 from gateway.store.engines.group import Call, Group, Outcome, together
+from gateway.store.engines.leadership import Leadership
 from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
 from gateway.store.statements import migrations
 
@@ -28,13 +29,13 @@ READERS = 3
 CONNECT_SECONDS = 5
 OLDEST = 140000
 """PostgreSQL 14."""
-WRITER, MIGRATOR = 0x62776731_0001, 0x62776731_0002
-"""Advisory locks: whose turn it is to write, and to change the schema."""
+WRITER, MIGRATOR, LEADER = 0x62776731_0001, 0x62776731_0002, 0x62776731_0003
+"""Advisory locks: whose turn it is to write, to change the schema, to do what only one may."""
 BELL = "gateway_committed"
 LISTEN_SECONDS = 5.0
 _BEGIN = (
     "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '15s';"
-    f" SET LOCAL idle_in_transaction_session_timeout = '30s'; SELECT pg_advisory_xact_lock({WRITER})"
+    f" SET LOCAL idle_in_transaction_session_timeout = '10s'; SELECT pg_advisory_xact_lock({WRITER})"
 )
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
@@ -64,6 +65,7 @@ class Postgres:
         self._closed = threading.Event()
         self._loop = asyncio.get_running_loop()
         self._group = Group(self._writer, self._commit)
+        self._leadership = Leadership(self._connect, LEADER, self._closed)
         self._listener = threading.Thread(target=self._listen, name="store-bell", daemon=True)
 
     @classmethod
@@ -102,6 +104,9 @@ class Postgres:
 
     async def changed(self, timeout: float) -> bool:  # noqa: ASYNC109 -- running out of time is an answer here
         return await self._group.changed(timeout)
+
+    async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
+        await self._leadership.lead(run)
 
     async def settle_log(self) -> None:
         """Leave it to the server, whose log is its own."""
@@ -242,6 +247,7 @@ class Postgres:
         self._closed.set()
         if self._listener.is_alive():
             self._listener.join()
+        self._leadership.close()
         self._readers.shutdown()
         self._writer.shutdown()
 
@@ -298,4 +304,4 @@ def _said(error: Exception) -> str:
     if state:
         return f"{type(error).__name__} ({state})"
     lines = str(error).strip().splitlines() if isinstance(error, psycopg.OperationalError) else []
-    return lines[-1].strip() if lines else type(error).__name__
+    return lines[0].strip() if lines else type(error).__name__

@@ -86,6 +86,9 @@ class Sqlite:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._close_all)
         self._let_go()
 
+    async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
+        await run()
+
     async def settle_log(self) -> None:
         await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint_whole)
 

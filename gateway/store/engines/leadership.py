@@ -1,0 +1,78 @@
+"""Which of several processes does what only one may do: the one that holds a lock of the database's session."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import psycopg
+
+LOOK_SECONDS = 2.0
+"""How soon another process takes over from one that ended, and how often the one that leads sees that it still does."""
+FROZEN = "15s"
+"""After so long a silence the server ends the session of one that leads, and somebody else may."""
+
+
+class Leadership:
+    """A candidate. `connect` opens a session of its own; `lock` is the advisory lock that all candidates want."""
+
+    def __init__(self, connect: Callable[[], "psycopg.Connection[Any]"], lock: int, closed: threading.Event) -> None:
+        self._connect = connect
+        self._lock = lock
+        self._closed = closed
+        self._loop = asyncio.get_running_loop()
+        self._leads, self._follows = asyncio.Event(), asyncio.Event()
+        self._follows.set()
+        self._thread = threading.Thread(target=self._stand, name="store-leadership", daemon=True)
+
+    async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
+        """Run it each time this process leads, from the beginning; end when it ends by itself."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        while True:
+            await self._leads.wait()
+            working = asyncio.ensure_future(run())
+            deposed = asyncio.ensure_future(self._follows.wait())
+            try:
+                await asyncio.wait({working, deposed}, return_when=asyncio.FIRST_COMPLETED)
+                if working.done():
+                    return working.result()
+            finally:
+                for task in (working, deposed):
+                    task.cancel()
+                await asyncio.gather(working, deposed, return_exceptions=True)
+
+    def close(self) -> None:
+        """Wait until the session is over; `closed` is set already."""
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _stand(self) -> None:
+        while not self._closed.is_set():
+            with contextlib.suppress(psycopg.Error), self._connect() as db:
+                db.execute(f"SET idle_session_timeout = '{FROZEN}'".encode())
+                self._watch(db)
+            self._tell(self._follows, self._leads)
+            self._closed.wait(LOOK_SECONDS)
+
+    def _watch(self, db: "psycopg.Connection[Any]") -> None:
+        """Ask for the lock until it is ours, then see that the session lives, which holds it."""
+        held = False
+        while not self._closed.is_set():
+            if not held:
+                row = db.execute("SELECT pg_try_advisory_lock(%s)", [self._lock]).fetchone()
+                held = bool(row and row[0])
+                if held:
+                    self._tell(self._leads, self._follows)
+            else:
+                db.execute("SELECT 1")
+            self._closed.wait(LOOK_SECONDS)
+
+    def _tell(self, now: asyncio.Event, before: asyncio.Event) -> None:
+        def tell() -> None:
+            before.clear()
+            now.set()
+
+        with contextlib.suppress(RuntimeError):  # the event loop is over
+            self._loop.call_soon_threadsafe(tell)
