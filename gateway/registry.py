@@ -7,6 +7,7 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 
 from gateway.contract.errors import ConfigurationError
+from gateway.contract.events import GATEWAY
 from gateway.contract.provider import Provider
 from gateway.contract.simulator import Simulator
 from providers import PROVIDERS
@@ -28,6 +29,10 @@ def load_providers() -> dict[str, Provider]:
     for where, provider in _plugins():
         if not NAME.fullmatch(provider.name):
             raise ConfigurationError(f"{where}: name {provider.name!r}: use lower-case letters and digits only")
+        if provider.name == GATEWAY:
+            raise ConfigurationError(
+                f"{where}: {GATEWAY!r} is what events about the gateway itself come from: rename it"
+            )
         if provider.name in found:
             raise ConfigurationError(f"{where}: a provider named {provider.name!r} is installed already: uninstall one")
         found[provider.name] = provider

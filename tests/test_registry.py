@@ -82,6 +82,12 @@ def test_a_name_that_could_not_stand_in_a_key_is_refused(install: Install, name:
         load_providers()
 
 
+def test_the_gateways_own_name_is_refused(install: Install) -> None:
+    install("x = aplugin:Plugin", __init__=PLUGIN.format(name="gateway"))
+    with pytest.raises(ConfigurationError, match="x = aplugin:Plugin: 'gateway' is what events about the gateway"):
+        load_providers()
+
+
 def test_two_plugins_of_one_name_are_refused(install: Install) -> None:
     install("x = aplugin:Plugin", __init__=PLUGIN.format(name=PROVIDERS[0].name))
     with pytest.raises(ConfigurationError, match=f"x = aplugin:Plugin: a provider named '{PROVIDERS[0].name}'"):

@@ -50,6 +50,11 @@ async def test_the_values_of_headers_are_never_shown(gateway: Gateway) -> None:
         ({"url": "https://user:pass@consumer.example"}, "url"),
         ({"types": ["booking.sheduled"]}, "types[0]"),
         ({"types": ["booking.*", "book*"]}, "types[1]"),
+        ({"types": ["gateway.*", "gateway.destroyed"]}, "types[1]"),
+        ({"types": ["gateway"]}, "types[0]"),
+        ({"types": ["gate*"]}, "types[0]"),
+        ({"types": [".*"]}, "types[0]"),
+        ({"types": ["**"]}, "types[0]"),
         ({"providers": ["nobody"]}, "providers[0]"),
         ({"providers": []}, "providers"),
         ({"connections": ["con_none"]}, "connections[0]"),
@@ -64,6 +69,11 @@ async def test_the_values_of_headers_are_never_shown(gateway: Gateway) -> None:
 async def test_what_cannot_be_delivered_to_is_refused_by_field(gateway: Gateway, fields: Any, field: str) -> None:
     assert await refused(gateway, "POST", "/v1/destinations", {"url": PUBLIC, **fields}) == (400, field)
     assert (await gateway.get("/v1/destinations"))["items"] == []
+
+
+@pytest.mark.parametrize("types", [["gateway.*"], ["*", "gateway.*"], ["gateway.destination_paused", "booking.*"]])
+async def test_events_about_the_gateway_can_be_subscribed_to(gateway: Gateway, types: list[str]) -> None:
+    assert (await add(gateway, types=types))["types"] == types
 
 
 async def test_an_address_that_is_not_public_names_the_setting_that_allows_it(gateway: Gateway) -> None:
