@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gateway import __version__
 from gateway.config import Allowed
-from gateway.contract.errors import ApiUnavailable, GatewayError
+from gateway.contract.errors import ApiUnavailable, EgressRefused, GatewayError
 from gateway.contract.provider import Answer, Http, judge
 from gateway.egress.guard import Guard
 from gateway.egress.names import Names, Resolve
@@ -118,6 +118,8 @@ class _ProviderHttp:
         raise AssertionError("unreachable")
 
     async def _once(self, method: str, path: str, json: object, query: Mapping[str, str] | None) -> Answer:
+        if not path.startswith("/"):  # `.evil.example` would make another host of the address
+            raise EgressRefused("a path at a provider's API must begin with /")
         body = None if json is None else msgspec.json.encode(json)
         headers = self._headers if body is None else {**self._headers, "content-type": "application/json"}
         try:

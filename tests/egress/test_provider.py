@@ -100,6 +100,23 @@ async def test_an_answer_larger_than_any_list_of_webhooks_is_unavailable(egress:
             await api(egress, sink).request("POST", "/webhooks", json={})
 
 
+@pytest.mark.parametrize(
+    "path", [".evil.example/hooks", "@evil.example/hooks", ":1/hooks", "1/hooks", "", "http://e.example/"]
+)
+async def test_a_path_never_makes_another_address(egress: Egress, path: str) -> None:
+    async with listening() as sink:
+        with pytest.raises(EgressRefused, match="must begin with /"):
+            await egress.provider(f"http://127.0.0.1:{sink.port}", {"x-api-key": "key"}).request("GET", path)
+    assert sink.connections == 0
+
+
+@pytest.mark.parametrize("path", ["//evil.example/hooks", "/@evil.example", "/../../x", "/\\evil.example"])
+async def test_a_path_stays_a_path(egress: Egress, path: str) -> None:
+    async with listening() as sink:
+        await egress.provider(f"http://127.0.0.1:{sink.port}", {"x-api-key": "key"}).request("GET", path)
+    assert [seen.headers["host"] for seen in sink.seen] == [f"127.0.0.1:{sink.port}"]
+
+
 async def test_a_compressed_answer_is_unavailable_and_takes_no_memory(egress: Egress) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     async with listening(says(answer(200, bomb, content_encoding="gzip"))) as sink:
