@@ -5,10 +5,11 @@ import hashlib
 import hmac
 import json
 import socket
+import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -20,6 +21,7 @@ from tests.e2e.running import Gateway
 SECRET = "a signing secret of this suite"
 OTHER_SECRET = "another secret, never connected"
 HEX_KEY = "0f" * 32
+SERVE = (sys.executable, "-m", "gateway", "serve")
 PATIENCE = 30.0
 """Seconds until a call that gets no answer counts as hanging; nothing here waits for it when all is well."""
 
@@ -55,9 +57,9 @@ class Standing:
     served: int = 0
 
     @classmethod
-    def up(cls, directory: Path, **environment: str) -> Self:
+    def up(cls, directory: Path, command: Sequence[str] = SERVE) -> Self:
         """Start one and connect every kind of connection."""
-        gateway = Gateway(directory, {"GATEWAY_EGRESS_ALLOW": "127.0.0.1/32:9", **environment})
+        gateway = Gateway(directory, {"GATEWAY_EGRESS_ALLOW": "127.0.0.1/32:9"}, command)
         gateway.start()
         standing = cls(gateway, port=urlsplit(gateway.url).port or 0)
         key = {"credentials": {"api_key": "x" * 20}, "register": False}
