@@ -107,7 +107,10 @@ class Confirmation:
     async def settle(self, held: HeldCall) -> None:
         """Take one held call as far as it goes now. Raises StoreUnavailable."""
         stored = await self._store.receipt(held.receipt)
-        if stored is None or stored.status != "held" or stored.inbound is None:
+        if stored is None or stored.status != "held":
+            return
+        if stored.inbound is None:
+            await self._quarantine(held, "damaged: its bytes cannot be read any more")
             return
         call = normalize.again(stored, self._inboxes.by_id(stored.token))
         if isinstance(call, Unclaimed):

@@ -119,7 +119,7 @@ class Reconciler:
             if look is None or look.finished_at is not None or look.error is not None or left <= 0:
                 return look
             with suppress(TimeoutError):
-                async with asyncio.timeout(left):
+                async with asyncio.timeout(min(left, 1.0)):  # another process may be the one that looks
                     await self._moved.wait()
 
     # --- which looks there are -------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from gateway.sealing import KeyRing
+from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Engine, Row, Tx
 from gateway.store.ids import key_hash, receipt_id
 from gateway.store.statements import load
@@ -41,7 +41,7 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class LastTold(Struct, frozen=True, kw_only=True):
-    """The event that says last what became of a booking. `body` is empty when it is not kept any more."""
+    """The event that says last what became of a booking. `body` is empty when it is not kept any more, or damaged."""
 
     type: str
     timestamp: int
@@ -85,7 +85,10 @@ class Looks:
 
     def _told(self, row: Row) -> LastTold:
         _, event_id, kind, _, at, sealed = row
-        body = b"" if sealed is None else self._keys.unseal(sealed, b"bodies:" + event_id)
+        try:
+            body = b"" if sealed is None else self._keys.unseal(sealed, b"bodies:" + event_id)
+        except SealBroken:
+            body = b""
         return LastTold(type=kind, timestamp=at, body=body)
 
 

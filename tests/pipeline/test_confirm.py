@@ -20,6 +20,7 @@ from gateway.pipeline.confirm import SECOND_LOOK, Confirmation
 from gateway.pipeline.normalize import retry
 from gateway.pipeline.receive import Inbox
 from gateway.store import sieve
+from gateway.store.model import StoredReceipt
 from tests.pipeline.asked import Desk, Ids, confirming, fact, types, unavailable
 from tests.store.samples import HandClock, open_store
 
@@ -277,6 +278,24 @@ async def test_when_the_connection_is_removed_what_is_held_for_it_is_quarantined
     await desk.confirms()
     assert (await desk.reason() or "").startswith("connection_removed")
     assert await desk.sums() == (0, 1, 0, 0)
+
+
+async def test_what_cannot_be_read_any_more_is_quarantined_and_blocks_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = await desk.takes(fact("b1"))
+    await desk.takes(fact("b1", "moved", day=2, step=9))
+    whole = desk.store.receipt
+
+    async def receipt(receipt_id: str) -> StoredReceipt | None:
+        found = await whole(receipt_id)
+        return replace(found, inbound=None) if found and receipt_id == damaged.receipt else found
+
+    monkeypatch.setattr(desk.store, "receipt", receipt)
+    desk.vendor.says(fact("b1", "moved", day=2, step=9))
+    await desk.confirms(2)
+    assert await desk.reason() == "damaged: its bytes cannot be read any more"
+    assert types(await desk.told()) == ["booking.rescheduled"]
 
 
 async def test_more_than_can_be_held_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,13 @@
 import asyncio
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
+from gateway.sealing import KeyRing
 from gateway.store.looks import Look
 from gateway.store.store import Store
-from tests.store.samples import HandClock, accept, event, open_store, receipt
+from tests.store.samples import OTHER_KEYS, HandClock, accept, event, open_store, receipt
 
 
 async def hold(store: Store, number: int, *bookings: str) -> str:
@@ -124,6 +126,15 @@ async def test_what_was_told_last_goes_by_when_it_happened(store: Store) -> None
     }
     assert latest["a"].body == b'{"event":1}'
     assert await store.looks.latest([]) == {}
+
+
+async def test_what_was_told_in_a_damaged_event_is_known_by_its_type_and_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await accept(store, 1, key="a", timestamp=2_000)
+    monkeypatch.setattr(store.looks, "_keys", KeyRing.parse(OTHER_KEYS))
+    (told,) = (await store.looks.latest(["a"])).values()
+    assert (told.type, told.timestamp, told.body) == ("booking.scheduled", 2_000, b"")
 
 
 async def test_a_look_is_written_down_as_it_goes(store: Store) -> None:
