@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
@@ -142,7 +143,12 @@ class _ProviderHttp:
 
 
 def _soon(error: Exception) -> bool:
-    return isinstance(error, ApiUnavailable) and (error.retry_after or 0) <= PATIENCE
+    """Say whether it may help to ask again in a moment; not where somebody asks too often and is not told till when."""
+    if not isinstance(error, ApiUnavailable):
+        return False
+    if error.retry_after is None:
+        return error.status != HTTPStatus.TOO_MANY_REQUESTS
+    return error.retry_after <= PATIENCE
 
 
 def gateway_client(base_url: str, key: str) -> httpx.Client:

@@ -80,6 +80,13 @@ async def test_a_long_wait_that_the_api_asks_for_is_left_to_the_caller(egress: E
     assert (limited.value.retry_after, len(sink.seen)) == (60.0, 1)
 
 
+async def test_who_asks_too_often_and_is_not_told_till_when_does_not_ask_again_at_once(egress: Egress) -> None:
+    async with listening(says(answer(429))) as sink:
+        with pytest.raises(ApiUnavailable):
+            await api(egress, sink).request("GET", "/webhooks")
+    assert len(sink.seen) == 1
+
+
 async def test_no_answer_in_time_is_unavailable(egress: Egress) -> None:
     async with listening(hangs) as sink:
         with pytest.raises(ApiUnavailable, match=r"no answer within 0\.05 s") as late:

@@ -60,6 +60,40 @@ async def test_it_looks_at_once_and_again_and_puts_right_what_it_finds(desk: Ben
     assert (await desk.row(made.id)).status == "waiting"
 
 
+async def test_after_the_process_was_down_what_was_missed_is_looked_for_since_the_latest_sign_of_life(
+    desk: Bench, time: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, other = await desk.connect("plain"), await desk.connect("signing")
+    await hears(desk, made, time, every=1000, times=1)
+    heard, asked = time.at, []
+
+    async def missed(connection_id: str) -> None:
+        asked.append((connection_id, (await desk.row(connection_id)).missed_since))
+
+    monkeypatch.setattr(desk.registrar.ways, "bookings", lambda row: row if row.provider == "plain" else None)
+    monkeypatch.setattr(desk.registrar.repairs, "missed", missed)
+    time.at += 60_000
+    async with watching(desk):
+        while not asked:
+            await desk.store.changed(1.0)
+    assert asked == [(made.id, heard)]
+    assert (await desk.row(other.id)).missed_since is None, "nobody can be asked"
+
+
+async def test_a_webhook_that_was_gone_is_a_gap_since_it_was_last_seen(
+    desk: Bench, time: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await desk.connect("plain")
+    monkeypatch.setattr(desk.registrar.ways, "bookings", lambda row: row)
+    time.at += 60_000
+    await desk.watch.round()
+    seen = time.at
+    time.at += 60_000
+    desk.office.hooks.clear()
+    await desk.watch.round()
+    assert (await desk.row(made.id)).missed_since == seen
+
+
 async def test_woken_it_does_not_wait(desk: Bench) -> None:
     made = await desk.connect("signing")
     desk.watch._interval = 3600.0
