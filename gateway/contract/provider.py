@@ -139,7 +139,8 @@ class Webhook(Struct, frozen=True, kw_only=True):
 
 
 class ByHand(Struct, frozen=True):
-    """Say what a person pastes and ticks where there is no API; `{url}`, `{name}` and `{events}` are filled in.
+    """Say what a person pastes and ticks where there is no API; `{url}`, `{name}`, `{events}` and `{id}` (the
+    connection's) are filled in.
 
     `unsigned`: what to say besides as long as the calls of a connection carry no signature.
     """

@@ -27,14 +27,15 @@ In Harmony, as somebody who may manage webhooks (an admin may):
   3. Name:                 {name}
   4. Webhook URL:          {url}
   5. Events to Subscribe To: {events}. Whichever you tick are passed on.
-  6. Click Test beside the URL: `gateway connections show ID` then shows what arrived. Then click Create Webhook.
+  6. Click Test beside the URL, then Create Webhook. This shows what arrived:
+     gateway connections show {id}
 """
 UNSIGNED = """\
 If Harmony then shows a signing secret, keep it: it is shown once. How calls are signed with it is not documented, but
-`gateway connections show ID` tells which headers the latest call has. Say what you see there, for example
-  gateway connections change ID --signing-secret --set signature.header=x-harmony-signature --set signature.encoding=hex
-and it is tried on that call before it is believed. Until then nothing but the URL proves a call, so give it to nobody
-else.
+the command above tells which headers the latest call has. Say what you see there, for example
+     gateway connections change {id} --signing-secret \\
+       --set signature.header=x-harmony-signature --set signature.encoding=hex
+It is tried on that call before it is believed. Until then nothing but the URL proves a call, so give it to nobody else.
 """
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -15,9 +16,11 @@ import pytest
 
 from gateway.cli.demo.consumer import Consumer
 from gateway.cli.demo.stage import gateway_process, served
+from gateway.contract.signatures import Hmac
 from gateway.contract.simulator import Simulator
 from gateway.egress import gateway_client
 from gateway.registry import load_providers, load_simulator
+from providers.harmony.simulator import Simulation as Harmony
 
 ROOT = Path(__file__).parents[2]
 
@@ -163,6 +166,34 @@ async def test_a_vendor_without_an_api_is_connected_by_what_is_printed(stage: St
     assert ended.out.count(url) >= 2, "the URL stands in the steps, where it is pasted from"
     stage.vendors["harmony"][0].paste(url)
     assert (await stage.send("harmony", 0))["status"] == "accepted"
+
+
+async def test_the_signature_is_set_from_what_the_first_call_looks_like(stage: Stage) -> None:
+    vendor = stage.vendors["harmony"][0]
+    assert isinstance(vendor, Harmony)
+    vendor.signature = Hmac(header="x-harmony-signature", encoding="hex", prefix="sha256=")
+    row = (await stage.gateway("connect", "harmony", "--json")).answer
+    change = ("connections", "change", row["id"], "--signing-secret", "-", "--set", "signature.encoding=hex", "--set")
+    secret = "a-secret-that-harmony-showed-once"
+    vendor.paste(row["inbound_url"], secret)
+    assert (await stage.send("harmony", 0))["status"] == "accepted"
+
+    shown = (await stage.gateway("connections", "show", row["id"])).out
+    assert re.search("x-harmony-signature +sha256= and 64 hex characters", shown)
+    assert "data.participants[].email" in shown
+    assert "ada@example.com" not in shown
+    wrong = await stage.gateway(*change, "signature.header=x-harmony-signature", stdin=secret)
+    assert wrong.status == 1
+    assert "prefix: `x-harmony-signature` holds sha256= and 64 hex characters" in wrong.err
+    right = ("signature.header=x-harmony-signature", "--set", "signature.prefix=sha256=")
+    changed = await stage.gateway(*change, *right, stdin=secret)
+    assert changed.status == 0, changed.err
+    assert "The latest call is signed with it" in changed.out
+    assert (await stage.send("harmony", 1))["status"] == "accepted"
+    shown = (await stage.gateway("connections", "show", row["id"])).out
+    assert "It is signed as this connection says." in shown
+    assert "Until then" not in shown
+    assert secret not in shown + changed.out + wrong.err
 
 
 async def test_keys_are_made_used_and_revoked(stage: Stage) -> None:

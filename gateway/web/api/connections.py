@@ -228,7 +228,7 @@ def _instructions(services: Services, row: model.Connection, url: str) -> str | 
         return None
     steps = provider.webhooks.steps if row.secrets else provider.webhooks.steps + provider.webhooks.unsigned
     events = ", ".join(_settings(services, row).get("events") or ()) or "all that there are"
-    return steps.replace("{events}", events).replace("{url}", url).replace("{name}", row.name)
+    return steps.replace("{id}", row.id).replace("{events}", events).replace("{url}", url).replace("{name}", row.name)
 
 
 HANDLERS: list[Any] = [list_connections, connect, show_connection, change_connection, disconnect]

@@ -63,6 +63,9 @@ async def test_the_steps_name_the_url_the_name_and_the_events(desk: Desk) -> Non
     assert row["inbound_url"] in steps
     assert "Talks" in steps
     assert "contact.created, conversation.transcribed" in steps
+    assert f"gateway connections show {row['id']}" in steps
+    assert f"gateway connections change {row['id']} --signing-secret" in steps
+    assert "{" not in steps
     assert "Until then nothing but the URL proves a call" in steps
     assert "all that there are" in (await desk.connect(own_url=True))["instructions"]
 
