@@ -62,7 +62,7 @@ MORE = (
 async def list_destinations(request: Asker) -> Response[bytes]:
     """List the destinations, and how each takes what it gets."""
     services = wired(request)
-    return await page(request, "destinations.html", rows=await _rows(services), chosen=RANGES["day"])
+    return await page(request, "destinations.html", rows=await _rows(services), chosen=RANGES["hour"])
 
 
 @get("/destinations/new", include_in_schema=False)
@@ -193,7 +193,7 @@ async def _shown(
 
 
 async def _rows(services: Services) -> list[Any]:
-    flow = await flow_of(services, services.store.now(), RANGES["day"])
+    flow = await flow_of(services, services.store.now(), RANGES["hour"])
     counts, queues = await services.store.counts(), await services.store.overview.queues()
     return rows(await services.store.destinations(), counts.deliveries, flow, queues.next_try)
 

@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gateway.store.model import Counts, Destination
-from gateway.store.overview import Flow, NextTry
+from gateway.store.overview import NextTry
 from gateway.web.api.connections import ConnectionView
 from gateway.web.dashboard.words import counted, number, span
 
@@ -35,11 +35,12 @@ class Verdict(Struct, frozen=True):
 
 
 class Sight(Struct, frozen=True, kw_only=True):
-    """All that is looked at. `recent`: what came and went within the last day; `troubles`: of the gateway itself."""
+    """All that is looked at. `came`: how many calls came within `within`; `troubles`: of the gateway itself."""
 
     now: int
     counts: Counts
-    recent: Flow
+    came: int
+    within: str
     next_try: Mapping[str, NextTry]
     connections: Sequence[ConnectionView]
     destinations: Sequence[Destination]
@@ -67,11 +68,11 @@ def _named(concerns: Sequence[Concern], todo: str) -> str:
 
 
 def _praise(sight: Sight) -> str:
-    came = sum(sum(slot.values()) for slot in sight.recent.receipts)
     waiting = sum(amount for (_, status), amount in sight.counts.deliveries.items() if status == "pending")
-    if not came:
-        return "No call came within the last day."
-    return f"{counted(came, 'call')} within the last day, all understood; {waiting or 'nothing'} waits to be delivered."
+    if not sight.came:
+        return f"No call came within the last {sight.within}."
+    calls = f"{counted(sight.came, 'call')} came within the last {sight.within}"
+    return f"{calls}, and {number(waiting) if waiting else 'nothing'} waits to be delivered."
 
 
 def _concerns(sight: Sight) -> Iterator[Concern]:
@@ -134,13 +135,12 @@ def _left_over(sight: Sight) -> Iterator[Concern]:
     names = {each.id: each.name for each in sight.destinations}
     for (destination, status), amount in sight.counts.deliveries.items():
         if status == "dead" and amount:
-            lately = sight.recent.destinations.get(destination, {}).get("dead", 0)
             to = names.get(destination, "a destination that was removed")
             told = (
                 f"{counted(amount, 'delivery', 'deliveries')} to {to} {'is' if amount == 1 else 'are'} dead: given up."
             )
             page = f"/deliveries?destination={destination}"
-            yield Concern("bad" if lately else "wait", told, page, "Look and retry")
+            yield Concern("wait", told, page, "Look and retry")
     if sight.counts.quarantined:
         told = f"{counted(sight.counts.quarantined, 'call was', 'calls were')} not understood, and kept."
         yield Concern("wait", told, "/quarantine", "See why")

@@ -17,7 +17,7 @@ async def test_when_all_is_well_it_says_so(gateway: Gateway, visitor: Visitor) -
     await destination(gateway, types=["booking.cancelled"])
     await booked(gateway)
     page = await visitor.get("/")
-    assert "Everything is flowing. 1 call within the last day, all understood; nothing waits" in page.text
+    assert "Everything is flowing. 1 call came within the last hour, and nothing waits" in page.text
 
 
 async def test_what_is_dead_or_quarantined_is_said_and_counted(gateway: Gateway, visitor: Visitor) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.store.model import Counts, Destination
-from gateway.store.overview import Flow, NextTry
+from gateway.store.overview import NextTry
 from gateway.web.api.connections import ConnectionView
 from gateway.web.dashboard.verdict import Sight, judge
 
@@ -25,7 +25,8 @@ def sight(**changes: Any) -> Sight:
     fields: dict[str, Any] = {
         "now": NOW,
         "counts": counts(),
-        "recent": recent(),
+        "came": 0,
+        "within": "hour",
         "next_try": {},
         "connections": [connection()],
         "destinations": [CRM],
@@ -39,21 +40,10 @@ def counts(**changes: Any) -> Counts:
     return Counts(**{**none, "deliveries": {}, **changes})
 
 
-def recent(calls: int = 0, **destination: int) -> Flow:
-    return Flow(
-        since=0,
-        width=1,
-        receipts=[{"understood": calls} if calls else {}],
-        deliveries=[{}],
-        destinations={"dst_1": destination},
-        delivered_at={},
-    )
-
-
 def test_when_nothing_is_wrong_it_says_so_and_how_much_came() -> None:
-    verdict = judge(sight(recent=recent(3)))
+    verdict = judge(sight(came=3))
     assert (verdict.level, verdict.concerns) == ("good", ())
-    assert verdict.sentence.startswith("Everything is flowing. 3 calls within the last day")
+    assert verdict.sentence.startswith("Everything is flowing. 3 calls came within the last hour")
     assert "No call came" in judge(sight()).sentence
 
 
@@ -101,8 +91,8 @@ def test_what_is_not_set_up_is_no_trouble() -> None:
             "deliveries are due for 5 min and not tried",
         ),
         (
-            {"counts": counts(deliveries={("dst_1", "dead"): 2}), "recent": recent(dead=2)},
-            "bad",
+            {"counts": counts(deliveries={("dst_1", "dead"): 2})},
+            "wait",
             "2 deliveries to The CRM are dead",
         ),
         ({"counts": counts(deliveries={("dst_1", "dead"): 1})}, "wait", "1 delivery to The CRM is dead"),
