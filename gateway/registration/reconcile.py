@@ -9,14 +9,14 @@ import random
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 from msgspec.structs import replace
 
 from gateway.contract.errors import ApiRefused, EgressRefused, NotUnderstood, ProviderApiError
 from gateway.contract.events import UnknownEvent, decode_event
-from gateway.contract.provider import Found, FoundPage, Provider, Told
+from gateway.contract.provider import Draft, Found, FoundPage, Provider, Told
 from gateway.pipeline.normalize import missed_event
 from gateway.pipeline.receive import Candidate
 from gateway.registration.rules import Conflict
@@ -25,6 +25,8 @@ from gateway.store.model import Connection, NewEvent, VersionConflict
 
 OVERLAP_MS = 5 * 60 * 1000
 """How much earlier a look begins: clocks differ, and a call may be on its way."""
+GRACE_MS = 60 * 1000
+"""What happened so lately is left to its call by a look on schedule; the next one overlaps."""
 WAITS = (5.0, 30.0, 120.0, 600.0, 1800.0)
 """Seconds before a provider that did not answer is asked for the same page again; the last one repeats."""
 LONGEST_ASKED = 3600.0
@@ -221,8 +223,10 @@ class Reconciler:
         keys = [prefix + found.id for found in page.bookings]
         latest, held = await self._store.looks.latest(keys), await self._store.looks.held(keys)
         free = [(key, found) for key, found in zip(keys, page.bookings, strict=True) if key not in held]
-        now = _at(self._store.now())
-        events, unread = await asyncio.to_thread(_missing, candidate, free, latest, look.since, now)
+        now = self._store.now()
+        until = now - GRACE_MS if look.reason == "schedule" else None
+        window = Window(look.since, until, now)
+        events, unread = await asyncio.to_thread(_missing, candidate, free, latest, window)
         new = await self._store.emit(*events) if events else ()
         return replace(
             look,
@@ -279,12 +283,16 @@ def cannot(provider: Provider) -> str:
     )
 
 
+class Window(NamedTuple):
+    """What is looked for, in epoch milliseconds; `until` None: whatever happened up to now."""
+
+    since: int
+    until: int | None
+    now: int
+
+
 def _missing(
-    candidate: Candidate,
-    bookings: Iterable[tuple[str, Found]],
-    latest: Mapping[str, LastTold],
-    since: int,
-    at: datetime,
+    candidate: Candidate, bookings: Iterable[tuple[str, Found]], latest: Mapping[str, LastTold], window: Window
 ) -> tuple[Sequence[NewEvent], int]:
     """Make the events of what was not told; also count what the plugin could not read.
 
@@ -294,16 +302,21 @@ def _missing(
     assert api is not None, "only what can be asked is looked at"
     for key, found in bookings:
         known = _known(latest.get(key))
+        since = None if known else window.since
         try:
-            drafts = api.missed(candidate.account, found, known)
-            some = [draft for draft in drafts if known or draft.at is None or draft.at >= _at(since)]
-            events += [missed_event(candidate, draft, at) for draft in some]
+            drafts = [d for d in api.missed(candidate.account, found, known) if _within(d, since, window.until)]
+            events += [missed_event(candidate, draft, _at(window.now)) for draft in drafts]
         except NotUnderstood:
             unread += 1
         except Exception as error:  # noqa: BLE001 -- a plugin's own mistake about one booking must not hide the others
             unread += 1
             _log.error("plugin_error", provider=candidate.provider.name, error=type(error).__name__)
     return events, unread
+
+
+def _within(draft: Draft, since: int | None, until: int | None) -> bool:
+    at = draft.at or draft.revision
+    return at is None or ((since is None or at >= _at(since)) and (until is None or at <= _at(until)))
 
 
 def _known(told: LastTold | None) -> Told | None:

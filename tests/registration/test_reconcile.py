@@ -306,6 +306,18 @@ async def test_on_schedule_a_look_begins_where_the_last_one_ended(office: Office
     assert office.list.asked[1][0].timestamp() * 1000 == begun - OVERLAP_MS
 
 
+async def test_on_schedule_what_just_happened_is_left_to_its_call(office: Office) -> None:
+    office.clock.advance(200)
+    office.list.says(fact("b1", step=100), fact("b2", step=190))
+    async with office.catching_up(every=100) as reconciler:
+        while (await office.store.looks.all()).get("con_1") is None:
+            await office.store.changed(1)
+        await reconciler.wait("con_1", 10)
+    (event,) = await office.told()
+    assert event.key == "telling:con_1:b1"  # type: ignore[union-attr]  # -- of a known type
+    assert (await office.catches_up()).missed == 1, "whoever asks is told of all"
+
+
 async def test_without_a_schedule_nothing_is_asked(office: Office) -> None:
     office.clock.advance(10**6)
     async with office.catching_up():
