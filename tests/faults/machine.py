@@ -24,21 +24,26 @@ _FIELDS = (
 )
 
 
+def compiler() -> str | None:
+    """Find one for C."""
+    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+
+
 @functools.cache
 def shim() -> Path:
     """Compile the library, once; raises RuntimeError that says what is missing."""
-    compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
+    found = compiler()
+    if found is None:
         raise RuntimeError("the fault suite needs a C compiler: install gcc (Debian: apt-get install gcc libc6-dev)")
     library = Path(tempfile.mkdtemp(prefix="faults-")) / "shim.so"
     built = subprocess.run(
-        [compiler, "-shared", "-fPIC", "-O2", "-Wall", "-o", library, SOURCE, "-ldl", "-lpthread"],
+        [found, "-shared", "-fPIC", "-O2", "-Wall", "-o", library, SOURCE, "-ldl", "-lpthread"],
         capture_output=True,
         text=True,
         check=False,
     )
     if built.returncode:
-        raise RuntimeError(f"{compiler} cannot build {SOURCE.name}:\n{built.stderr}")
+        raise RuntimeError(f"{found} cannot build {SOURCE.name}:\n{built.stderr}")
     return library
 
 

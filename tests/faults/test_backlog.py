@@ -19,5 +19,6 @@ async def test_a_backlog_is_shown_claimed_and_delivered() -> None:
     assert "ready after" in backlog.tell(figures)
 
 
+@pytest.mark.machine
 async def test_what_expires_makes_room_for_what_comes(tmp_path: Path) -> None:
     assert await months(tmp_path / "gateway", count=3, calls=300)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.clock import clock_jumps_between_starts, clock_jumps_while_it_runs, jumps, stopped_past_a_lease
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.machine]
 
 
 async def test_the_wall_clock_may_jump_while_it_runs(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.disk import failing_fsync, full_disk, locked_database, nearly_full_disk, slow_fsync
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.machine]
 
 
 async def test_an_answer_takes_at_least_as_long_as_its_fsync(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.faults
 
 
 async def test_nothing_kept_is_lost_when_the_process_is_killed_again_and_again(tmp_path: Path) -> None:
-    figures = await kill_loop(tmp_path / "gateway", kills=5)
+    figures = await kill_loop(tmp_path / "gateway", kills=4)
 
     assert figures["kills while starting"], "some fall into a start"
 
