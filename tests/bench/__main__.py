@@ -83,17 +83,18 @@ class Child:
 class Gateway:
     """A gateway on an empty directory, driven over its API."""
 
-    def __init__(self, stack: ExitStack, sink_port: int) -> None:
+    def __init__(self, stack: ExitStack, sink_port: int, program: str = "gateway", **environment: str) -> None:
         directory = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         self.child = Child(
             stack,
             0,
-            "gateway",
+            program,
             "serve",
             GATEWAY_DATA_DIR=str(directory),
             GATEWAY_PORT="0",
             GATEWAY_EGRESS_ALLOW=f"127.0.0.1/32:{sink_port}",
             GATEWAY_LOG_LEVEL="error",
+            **environment,
         )
         while "data" not in self.child.line():
             pass
