@@ -17,6 +17,12 @@ _out = load("queue")
 _set_up = load("configuration")
 
 
+PAGE_BYTES = 16 << 20
+"""A page of events ends with the one that makes it so large: five hundred of a mebibyte would fill the memory."""
+AT_ONCE = 50
+"""Rows that are read in one go."""
+
+
 class Listing:
     """Queries that open sealed bytes."""
 
@@ -68,14 +74,17 @@ class Listing:
     def _page(
         self, tx: Tx, statement: Statement, narrowed: dict[str, Any], *, edge: str, at: int, limit: int
     ) -> list[StoredEvent]:
-        """Read on from a place. A page is shorter than asked for only at the end, also where damaged ones are left out:
-        a cursor is made of that."""
+        """Read on from a place. A page is shorter than asked for only at the end, also where damaged ones are left out,
+        and where it has PAGE_BYTES: a cursor is made of that."""
         found: list[StoredEvent] = []
-        while len(found) < limit:
-            rows = tx.run(statement, **{edge: at}, limit=limit - len(found), **narrowed)
-            some = [self._event(row) for row in rows]
-            found += [event for event in some if event.gone is None]
-            if len(found) == limit or not any(event.gone for event in some):
+        size = 0
+        while len(found) < limit and size < PAGE_BYTES:
+            wanted = min(limit - len(found), AT_ONCE)
+            some = [self._event(row) for row in tx.run(statement, **{edge: at}, limit=wanted, **narrowed)]
+            for event in (event for event in some if event.gone is None and size < PAGE_BYTES):
+                found.append(event)
+                size += len(event.body)
+            if len(some) < wanted:
                 break
             at = some[-1].seq
         return found

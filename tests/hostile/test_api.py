@@ -15,11 +15,10 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.bench.load import meeting
 from tests.hostile.calls import BODIES, appointment
-from tests.hostile.standing import Standing, framed, proof
+from tests.hostile.standing import EXAMPLES, Standing, framed, proof
 
 SCOPES = ("events:read", "events:replay", "config:read", "config:write", "admin")
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
-EXAMPLES = 25
 ENDLESS = "/v1/events/stream"
 OUTWARD = ("check", "repair", "reconcile", "rotate", "test")
 """Verbs that call a vendor or a consumer when they are asked of something that exists: asked of what does not."""

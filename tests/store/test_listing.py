@@ -114,3 +114,11 @@ async def test_counts_are_of_one_moment(store: Store) -> None:
 async def test_any_text_can_be_a_booking_s_key(store: Store, key: str) -> None:
     await accept(store, 1, key=key)
     assert [each.key for each in await store.events(booking=key)] == [key]
+
+
+async def test_a_page_ends_when_its_events_fill_the_memory_and_the_next_goes_on(store: Store) -> None:
+    for number in range(1, 19):
+        await accept(store, number, body=b"x" * (1 << 20))
+    page = await store.events(limit=500)
+    assert [each.seq for each in page] == list(range(1, 17)), "sixteen mebibytes"
+    assert [each.seq for each in await store.events(after=16, limit=500)] == [17, 18]

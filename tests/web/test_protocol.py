@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from queue import SimpleQueue
 from typing import Any
@@ -14,6 +15,8 @@ from gateway.web import protocol
 from gateway.web.listening import Server
 
 MAX_BODY = 1000
+LARGE = 64 << 20
+"""Bytes of an answer that does not fit between server and caller, however much the system buffers."""
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> None:
@@ -26,7 +29,7 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
         size, more = size + len(message["body"]), message["more_body"]
     if scope["path"] == "/slow":
         await asyncio.sleep(1.5)  # longer than the sweep for late requests takes to come round
-    body = b"%d" % size
+    body = b"x" * LARGE if scope["path"] == "/large" else b"%d" % size
     headers = [(b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -205,3 +208,32 @@ def test_a_request_that_is_answered_early_is_answered_once(port: int) -> None:
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
         connection.sendall(b"zz\r\n")
         assert connection.recv(65536) == b""
+
+
+def test_whoever_does_not_fetch_its_answer_is_let_go(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 0.5)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(post().replace(b"/in/x", b"/large"))
+        time.sleep(3.5)  # the sweep comes round once a second, and has to see it twice
+        assert len(until_closed(connection)) < LARGE
+
+
+def test_whoever_fetches_its_answer_slowly_gets_it_whole(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "ANSWER_SECONDS", 1.5)
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+        connection.sendall(post(b"hello", b"connection: close").replace(b"/in/x", b"/large"))
+        size = 0
+        for _ in range(12):
+            time.sleep(0.25)
+            size += len(connection.recv(1 << 20))
+        assert size + len(until_closed(connection)) > LARGE
+
+
+def until_closed(connection: socket.socket) -> bytes:
+    said = []
+    try:
+        while chunk := connection.recv(1 << 20):
+            said.append(chunk)
+    except ConnectionResetError:
+        pass
+    return b"".join(said)

@@ -10,6 +10,7 @@ from msgspec import Meta, Raw, Struct
 
 from gateway.pipeline.normalize import unpack
 from gateway.registration.rules import Invalid
+from gateway.store.listing import PAGE_BYTES
 from gateway.store.model import StoredEvent
 from gateway.web.api.calls import call
 from gateway.web.api.masking import masked
@@ -187,11 +188,12 @@ async def position(services: Services, after: str) -> int:
 
 
 async def read(services: Services, after: int, asked: Which, limit: int) -> tuple[list[StoredEvent], int]:
-    """Read on in the log; also how far that reaches: where there was room for more, all that was committed before."""
+    """Read on in the log; also how far that reaches: where the page is not full, all that was committed before."""
     _, newest = await services.store.bounds()
     events = await services.store.events(after=after, limit=limit, **_narrowed(asked))
     last = events[-1].seq if events else after
-    return events, last if len(events) == limit else max(last, newest)
+    full = len(events) == limit or sum(len(event.body) for event in events) >= PAGE_BYTES
+    return events, last if full else max(last, newest)
 
 
 async def _end(services: Services, asked: EventFilter) -> EventPage:
