@@ -58,7 +58,7 @@ def judge(sight: Sight) -> Verdict:
     if not sight.destinations:
         return Verdict("wait", "Events are kept, but there is nowhere to send them.", concerns)
     if concerns:
-        return Verdict("wait", f"Everything flows. {_named(concerns, 'to look at')}", concerns)
+        return Verdict("wait", f"Flowing. {_named(concerns, 'to look at')}", concerns)
     return Verdict("good", f"Everything is flowing. {_praise(sight)}", concerns)
 
 
