@@ -173,19 +173,29 @@ class Rotation:
 
     # --- in the course of time -------------------------------------------------------------------------------------
 
-    async def retire(self, heard: frozenset[str]) -> None:
-        """Let go of what was replaced, is used by nothing of ours, and had its time. `heard`: tokens (`token_id`) that
-        calls came with since this was called last. Raises StoreUnavailable."""
+    async def hear(self, heard: frozenset[str]) -> None:
+        """Note that calls came with older tokens (`token_id`). Raises StoreUnavailable."""
+        now = self._store.now()
+        for row in await self._store.connections() if heard else ():
+            if row.replaced:
+                await self._rows.update(row.id, lambda c: _heard(c, heard, now))
+        for old in await self.older() if heard else ():
+            if token_id(old.token.token) in heard:
+                await self._store.put_token(replace(old.token, heard_at=now))
+
+    async def retire(self) -> None:
+        """Let go of what was replaced, is used by nothing of ours, and had its time. Raises StoreUnavailable."""
         now = self._store.now()
         for row in await self._store.connections():
             if row.replaced and row.status != "removing":
-                await self._rows.update(row.id, lambda c: _aged(c, heard, now))
+                await self._rows.update(row.id, lambda c: _aged(c, now))
         for old in await self.older():
+            free_at = None if old.waiting else old.token.free_at or now
             if old.retires_at is not None and old.retires_at <= now:
                 await self._store.remove_token(old.token.id)
                 await self._rows.urls.refresh()
-            elif (aged := _aged_token(old, heard, now)) != old.token:
-                await self._store.put_token(aged)
+            elif free_at != old.token.free_at:
+                await self._store.put_token(replace(old.token, free_at=free_at))
 
 
 # --- pure ------------------------------------------------------------------------------------------------------------
@@ -227,13 +237,16 @@ def _to_paste(row: Connection) -> Plan:
     return Plan(kind="replace", steps=(Step("update", None, f"{words}{quiet}."),))
 
 
-def _aged(row: Connection, heard: frozenset[str], now: int) -> Connection:
+def _heard(row: Connection, heard: frozenset[str], now: int) -> Connection:
     replaced = tuple(
         replace(old, heard_at=now) if old.kind == "token" and token_id(old.value) in heard else old
         for old in row.replaced
     )
-    row = replace(row, replaced=replaced)
-    return without(row, [old for old in replaced if _over(old, by_hand=not row.webhook_ids, now=now)])
+    return replace(row, replaced=replaced)
+
+
+def _aged(row: Connection, now: int) -> Connection:
+    return without(row, [old for old in row.replaced if _over(old, by_hand=not row.webhook_ids, now=now)])
 
 
 def _over(old: Replaced, *, by_hand: bool, now: int) -> bool:
@@ -249,9 +262,3 @@ def _older(token: Token, since: int, shared: Sequence[Connection]) -> OlderToken
     if retires_at is not None and by_hand:
         retires_at = max(retires_at, max(since, token.heard_at or 0) + QUIET_MS)
     return OlderToken(token=token, since=since, waiting=waiting, by_hand=by_hand, retires_at=retires_at)
-
-
-def _aged_token(old: OlderToken, heard: frozenset[str], now: int) -> Token:
-    free_at = None if old.waiting else old.token.free_at or now
-    heard_at = now if token_id(old.token.token) in heard else old.token.heard_at
-    return replace(old.token, free_at=free_at, heard_at=heard_at)

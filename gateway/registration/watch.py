@@ -78,7 +78,13 @@ class Watch:
             await self._go_on()
         finally:
             with suppress(GatewayError):
-                await self._note_refused()
+                await self.note()
+
+    async def run_notes(self) -> None:
+        """Note what only this process knows until cancelled: for one beside the process that watches."""
+        while True:
+            await asyncio.sleep(self._interval)
+            await self.note()
 
     async def _go_on(self) -> None:
         while True:
@@ -105,8 +111,8 @@ class Watch:
         turns = asyncio.Semaphore(AT_ONCE)
         await asyncio.gather(*(self._look(row, turns) for row in rows if row.webhook_ids and self._due(row)))
         await self._listen(rows)
-        await self._rotation.retire(self._heard())
-        await self._note_refused()
+        await self.note()
+        await self._rotation.retire()
 
     async def _begin(self) -> None:
         """Note that the process was down: providers that never send again may have tried meanwhile."""
@@ -145,8 +151,10 @@ class Watch:
         # not the words: they are in the row, without what a provider may repeat in them
         _log.warning("connection_not_checked", connection=row.id, provider=row.provider, error=type(error).__name__)
 
-    async def _note_refused(self) -> None:
-        """Add refused calls up in the rows, all since the last time in one go: they must not cost a write each."""
+    async def note(self) -> None:
+        """Note in the rows which older tokens calls came with, and how many calls were refused, since the last time:
+        they must not cost a write each."""
+        await self._rotation.hear(self._heard())
         for connection_id, (count, last) in self._refused.pending().items():
             with suppress(Conflict):  # it is gone, and so is what was counted
                 await self._rows.update(connection_id, partial(_refused, count=count, last=last))

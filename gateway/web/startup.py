@@ -87,11 +87,13 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         loops.start("lag", services.metrics.watch_lag)
         loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
         loops.start("dispatcher", dispatcher.run)
+        watch = _watch(settings, services)
         if not store.alone:
             loops.start("configuration", partial(_follow, store, inboxes))
+            loops.start("notes", watch.run_notes)
         for name, run in (
             ("removals", registrar.run_removals),
-            ("watch", _watch(settings, services).run),
+            ("watch", watch.run),
             ("upkeep", services.upkeep.run),
             ("confirming", services.confirmation.run),
             ("catching up", services.reconciler.run),

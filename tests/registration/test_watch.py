@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.contract.errors import ApiUnavailable, CredentialRefused, StoreUnavailable
+from gateway.registration.rotate import RotateRequest
 from gateway.registration.silence import HOUR_MS, NEW_MS
 from gateway.store.model import Connection
 from tests.registration.conftest import Bench, bench
@@ -240,3 +241,19 @@ async def test_refused_calls_are_added_up_in_the_row_a_whole_interval_in_one_wri
     async with watching(desk):
         await asyncio.sleep(0)
     assert (await desk.row(made.id)).rejected == 4
+
+
+async def test_a_process_that_does_not_watch_notes_what_only_it_knows(desk: Bench, time: HandClock) -> None:
+    made = await desk.connect("pasted", own_url=True)
+    old = desk.inboxes.url_of(made).rpartition("/")[2]
+    await desk.registrar.rotation.rotate(made.id, RotateRequest())
+    time.at += 1000
+    assert desk.inboxes.by_token(old) is not None  # a call
+    desk.refusals.add((made.id,))
+    work = asyncio.create_task(desk.watch.run_notes())
+    while (await desk.row(made.id)).rejected == 0:
+        await desk.store.changed(1.0)
+    work.cancel()
+    (replaced,) = (await desk.row(made.id)).replaced
+    assert replaced.heard_at == time.at
+    assert desk.office.asked == []
