@@ -18,7 +18,7 @@ import apsw
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
 from gateway.store.engines.group import Call, Group, Outcome, together
-from gateway.store.engines.sqlite_file import FILE, connect, connect_reader, examine, lock, migrate, prepare
+from gateway.store.engines.sqlite_file import BUSY_MS, FILE, connect, connect_reader, examine, lock, migrate, prepare
 from gateway.store.engines.sqlite_tx import SqliteTx
 
 READERS = 3
@@ -26,6 +26,8 @@ CHECKPOINT_EVERY = 0.05
 """Seconds between checkpoints while there is work."""
 CHECKPOINT_SHARE = 10
 """A checkpoint is followed by at least so many times as long without one: on a slow disk commits come first."""
+SETTLE_TRIES = 20
+"""How often the log is tried to be emptied; what it still holds then, later calls write over."""
 WAL_LIMIT = 64 << 20
 LOOK_EVERY = 0.1
 """Seconds between two looks at how full the disk is."""
@@ -90,7 +92,10 @@ class Sqlite:
         await run()
 
     async def settle_log(self) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint_whole)
+        for _ in range(SETTLE_TRIES):
+            if await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint_whole):
+                return
+            await asyncio.sleep(CHECKPOINT_EVERY)
 
     def roomy(self) -> bool:
         if time.monotonic() - self._looked >= LOOK_EVERY:
@@ -190,16 +195,20 @@ class Sqlite:
         self._checkpointed = time.monotonic()
         self._checkpoint_took = self._checkpointed - began
 
-    def _checkpoint_whole(self) -> None:
-        """Write the log into the database and cut it to nothing."""
+    def _checkpoint_whole(self) -> bool:
+        """Write the log into the database and cut it to nothing; False when a reader holds it: nobody waits for that."""
         if self._db is None:
-            return
+            return True
         try:
+            self._db.set_busy_timeout(0)
             self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            self._db.set_busy_timeout(BUSY_MS)
         except (apsw.BusyError, apsw.FullError):
-            pass  # a reader holds it, or there is no room: later checkpoints write over it
+            self._db.set_busy_timeout(BUSY_MS)
+            return False
         except apsw.Error:
             self._drop()
+        return True
 
     def _close_all(self) -> None:
         self._readers.shutdown()  # waits for those who are reading

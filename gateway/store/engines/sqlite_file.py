@@ -15,6 +15,7 @@ LOCK = "gateway.lock"
 APPLICATION = 0x62776731
 """Written into the file's header ("bwg1"): tells our database from somebody else's."""
 CACHE_KIB = 16_384
+BUSY_MS = 100
 PREPARED = 512
 """Statements the writer keeps: an insert has a text for each number of rows."""
 THOROUGH = 256 << 20
@@ -50,7 +51,7 @@ def refuse_if_held(data_dir: Path) -> None:
 def connect(path: Path) -> apsw.Connection:
     """Connect to a file that exists."""
     db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, statementcachesize=PREPARED)
-    db.set_busy_timeout(100)  # there is one writer, so only a checkpoint ever waits, and it comes again
+    db.set_busy_timeout(BUSY_MS)  # there is one writer, so only a checkpoint ever waits, and it comes again
     db.pragma("journal_mode", "wal")
     db.pragma("synchronous", "full")
     db.pragma("temp_store", "memory")
