@@ -196,7 +196,7 @@ class Sqlite:
         self._checkpoint_took = self._checkpointed - began
 
     def _checkpoint_whole(self) -> bool:
-        """Write the log into the database and cut it to nothing; False when a reader holds it: nobody waits for that."""
+        """Write the log into the database and cut it to nothing; False when a reader holds it: nobody waits for it."""
         if self._db is None:
             return True
         try:
