@@ -24,7 +24,7 @@ OTHER_SECRET = "another secret, never connected"
 HEX_KEY = "0f" * 32
 SERVE = (sys.executable, "-m", "gateway", "serve")
 EXAMPLES = int(os.environ.get("HOSTILE_EXAMPLES", "15"))
-"""How often generated input is tried. To look longer: `HOSTILE_EXAMPLES=500 .venv/bin/pytest --timeout 0 tests/hostile`."""
+"""Tries of generated input; to look longer: `HOSTILE_EXAMPLES=500 .venv/bin/pytest --timeout 0 tests/hostile`."""
 PATIENCE = 30.0
 """Seconds until a call that gets no answer counts as hanging; nothing here waits for it when all is well."""
 
