@@ -20,6 +20,11 @@ T = TypeVar("T")
 PREFIX = "GATEWAY_"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32,256}")
 
+_POSTGRES = re.compile(
+    r"postgres(ql)?://([^@/?#\s]*@)?(?P<host>[\w.:,%\[\]-]*)(?P<name>/[^@/?#\s]*)?(\?[^#\s]*)?", re.ASCII
+)
+"""Strict, so that no part of a password is taken for a host and shown in an error."""
+
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 
@@ -178,9 +183,18 @@ def _web_url(text: str) -> str:
 def _database(text: str) -> str | None:
     if text in ("sqlite", "sqlite:", "sqlite://"):
         return None
-    if re.match(r"postgres(ql)?://", text):
+    if _POSTGRES.fullmatch(text):
         return text
-    raise ValueError("write postgresql://USER:PASSWORD@HOST/DATABASE; left out, SQLite in GATEWAY_DATA_DIR is used")
+    raise ValueError(
+        "write postgresql://USER:PASSWORD@HOST/DATABASE, special characters of the password as %XX;"
+        " left out, SQLite in GATEWAY_DATA_DIR is used"
+    )
+
+
+def database_name(url: str) -> str:
+    """Name a database for people: host and database, never the user, the password or an option."""
+    named = _POSTGRES.fullmatch(url)
+    return f"PostgreSQL {named['host'] or 'local'}{named['name'] or ''}" if named else "PostgreSQL"
 
 
 def _word(text: str, words: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gateway import __version__, logs
-from gateway.config import Settings
+from gateway.config import Settings, database_name
 from gateway.contract.errors import ConfigurationError
 from gateway.store.store import Store
 from gateway.web.app import create_app
@@ -99,9 +99,16 @@ def _announce(settings: Settings, services: Services, url: str) -> None:
         f"  dashboard     {url}/\n"
         f"  API and docs  {url}/docs\n"
         f"  admin key     {_admin_key_place(settings)}\n"
-        f"  data          {settings.data_dir}",
+        f"  data          {_data_place(settings)}",
         flush=True,
     )
+
+
+def _data_place(settings: Settings) -> str:
+    """Name the directory; with PostgreSQL also the server, without who we are there."""
+    if settings.database_url is None:
+        return str(settings.data_dir)
+    return f"{database_name(settings.database_url)}; this process's own files: {settings.data_dir}"
 
 
 def _admin_key_place(settings: Settings) -> str:
