@@ -4,24 +4,20 @@ uvicorn frames requests strictly, but bounds neither their head nor the time the
 """
 
 import asyncio
-import json
-from http import HTTPStatus
 from typing import Any, ClassVar
 
 import httptools
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from gateway.web.crowd import GRACE, Crowd, Place
 from gateway.web.exchange import Exchange, Head
 from gateway.web.ingest import Ingest
+from gateway.web.refusals import MAX_FIELD_BYTES, MAX_FIELDS, MAX_URL, response
 
 INBOUND = b"/in/"
 """Where the paths begin that are answered here and not by the application."""
-MAX_URL = 2048
-MAX_FIELDS = 100
-MAX_FIELD_BYTES = 16 * 1024
 _MAX_HEAD_BYTES = 2 * (MAX_URL + MAX_FIELD_BYTES)
 
 HEAD_SECONDS = 10.0
@@ -38,18 +34,6 @@ _BITE, _BODY_BITE = 4 * 1024, 64 * 1024
 _WAITING = 4 * 1024
 """Bytes that a request takes up while it waits for those before it."""
 _VERSIONS = ("1.1", "1.0")
-
-_ANSWERS = {
-    400: ("Bad Request", "The request is not well-formed HTTP/1.1."),
-    408: ("Request Timeout", "The request took too long to arrive."),
-    413: ("Content Too Large", "The request is larger than any body may be."),
-    414: ("URI Too Long", f"A URL has at most {MAX_URL} bytes."),
-    431: (
-        "Request Header Fields Too Large",
-        f"At most {MAX_FIELDS} header fields, and {MAX_FIELD_BYTES} bytes of them.",
-    ),
-    503: ("Service Unavailable", "Too much is arriving at once. Send it again."),
-}
 
 
 class _RefusedError(Exception):
@@ -364,12 +348,12 @@ class StrictProtocol(HttpToolsProtocol):
             return
         if self._head_done and self.pipeline:
             self.pipeline.popleft()  # the wrong one itself, which was waiting for its turn
-            self._last_words = _response(status)
+            self._last_words = response(status)
         elif not self._head_done and self.cycle is not None and not self.cycle.response_complete:
-            self._last_words = _response(status)
+            self._last_words = response(status)
         else:
             answered = self._head_done and self.cycle.response_started
-            self._say_last(b"" if answered else _response(status))
+            self._say_last(b"" if answered else response(status))
 
     def _say_last(self, words: bytes) -> None:
         """Answer, and close when it could be read."""
@@ -395,11 +379,3 @@ def _path(url: bytes) -> bytes:
     if url.startswith(INBOUND) and b"?" not in url and b"#" not in url:
         return url
     return httptools.parse_url(url).path or b""
-
-
-def _response(status: int) -> bytes:
-    title, detail = _ANSWERS[status]
-    body = json.dumps({"type": "about:blank", "title": title, "status": status, "detail": detail}).encode()
-    again = b"retry-after: 5\r\n" if status == HTTPStatus.SERVICE_UNAVAILABLE else b""
-    head = b"content-type: application/problem+json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-    return STATUS_LINE[status] + again + head + body
