@@ -8,8 +8,8 @@ from tests.faults.machine import Machine
 from tests.faults.world import World
 
 MONTH_NS = 31 * 86_400 * 1_000_000_000
-SLACK = 1.3
-"""So much larger than after the first month may the files be after the last."""
+SLACK = 1.6
+"""So much larger than after the first month may the file be after the last: ids and digests stay for 400 days."""
 
 
 async def months(folder: Path, count: int, calls: int) -> dict[str, object]:
@@ -24,8 +24,8 @@ async def months(folder: Path, count: int, calls: int) -> dict[str, object]:
             await world.provider.until(kept + calls)
             await world.provider.stop()
             await world.drained()
-            sizes.append(size(world.gateway.directory))
-            assert await world.kill(signal.SIGTERM) == 0
+            assert await world.kill(signal.SIGTERM) == 0  # its log is then in the database
+            sizes.append((world.gateway.directory / "gateway.db").stat().st_size)
             machine.set(passed_ns=machine.count("passed_ns") + MONTH_NS)
             await world.start()
             await expired(world)
@@ -40,8 +40,3 @@ async def expired(world: World, seconds: float = 60.0) -> None:
     async with asyncio.timeout(seconds):
         while (await world.call("GET", "/v1/events?limit=1&provider=harmonizely"))["items"]:
             await asyncio.sleep(0.1)
-
-
-def size(directory: Path) -> int:
-    """Sum up the database and its log."""
-    return sum(path.stat().st_size for path in directory.glob("gateway.db*"))
