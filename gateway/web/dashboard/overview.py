@@ -21,7 +21,9 @@ from gateway.web.services import Services
 
 MINUTE = 60_000
 REMEMBER = 20.0
-"""Sums are remembered so many times as long as it took to make them."""
+"""Sums that took long are remembered so many times as long."""
+LONG = 0.25
+"""Seconds."""
 _remembered: WeakKeyDictionary[Store, dict[str, tuple[float, Flow]]] = WeakKeyDictionary()
 
 
@@ -133,8 +135,8 @@ async def flow_of(services: Services, now: int, chosen: Range) -> Flow:
     if flow is None or began >= until:
         since = (now // chosen.width + 1 - chosen.slots) * chosen.width
         flow = await services.store.overview.flow(since, chosen.width, chosen.slots)
-        ended = time.monotonic()
-        known[chosen.name] = (ended + REMEMBER * (ended - began), flow)
+        took = time.monotonic() - began
+        known[chosen.name] = (began + (REMEMBER * took if took > LONG else 0.0), flow)
     return flow
 
 

@@ -21,7 +21,7 @@ async def stranger(gateway: Gateway) -> AsyncIterator[Visitor]:
 async def visitor(gateway: Gateway) -> AsyncIterator[Visitor]:
     """Somebody who is."""
     async with Visitor(gateway.url) as made:
-        await made.enter(await gateway.key("admin"))
+        await made.enter(await gateway.key("admin"), next="/keys")
         yield made
 
 
