@@ -14,7 +14,7 @@ from gateway.contract.errors import StoreUnavailable
 from gateway.contract.provider import Inbound
 from gateway.metrics import UNKNOWN
 from gateway.pipeline.normalize import LARGE, Arrived, as_made, rows
-from gateway.pipeline.receive import Call, Inbox, Refused, receive
+from gateway.pipeline.receive import Call, Inbox, Received, Refused, receive
 from gateway.store.model import Accepted
 from gateway.web.problems import DETAILS, failed_at
 from gateway.web.services import Services
@@ -80,25 +80,49 @@ class Ingest:
             self._count(UNKNOWN, "unavailable")
             answer(_unavailable(5))
             return
+        self._receive(inbound, inbox, answer)
+
+    def _receive(self, inbound: Inbound, inbox: Inbox, answer: Answering, *, latest: bool = False) -> None:
+        """Decide whose call it is. `latest`: all is known that other processes changed in the configuration."""
         if len(inbound.body) > LARGE:
             received = asyncio.get_running_loop().run_in_executor(self._reader, receive, inbound, inbox)
-            received.add_done_callback(lambda done: self._received(inbox, answer, done))
+            received.add_done_callback(lambda done: self._received(inbound, inbox, answer, latest, done))
         else:
-            self._decide(receive(inbound, inbox), inbox, answer)
+            self._decide(inbound, receive(inbound, inbox), inbox, answer, latest)
 
-    def _received(self, inbox: Inbox, answer: Answering, received: "asyncio.Future[Call]") -> None:
+    def _received(
+        self, inbound: Inbound, inbox: Inbox, answer: Answering, latest: bool, received: "asyncio.Future[Call]"
+    ) -> None:
         try:
-            self._decide(received.result(), inbox, answer)
+            self._decide(inbound, received.result(), inbox, answer, latest)
         except Exception as error:  # noqa: BLE001 -- as above
             answer(_failed(error))
 
-    def _decide(self, call: Call, inbox: Inbox, answer: Answering) -> None:
+    def _decide(self, inbound: Inbound, call: Call, inbox: Inbox, answer: Answering, latest: bool) -> None:
+        following = self._services.following
+        if following is not None and not latest and not isinstance(call, Received):
+            following.latest().add_done_callback(lambda done: self._again(inbound, answer, done))
+            return
         if isinstance(call, Refused):
             self._count(_provider_of(call.connections, inbox), "refused", "signature")
             self._services.refusals.add(call.connections)
             answer(_UNPROVEN)
             return
         self._store(Arrived(call, inbox), answer)
+
+    def _again(self, inbound: Inbound, answer: Answering, latest: "asyncio.Future[None]") -> None:
+        """Decide anew on a call that nobody here knew: its connection may have been made elsewhere just now."""
+        try:
+            latest.result()
+            now = self._services.inboxes.by_token(inbound.url.rpartition("/")[2])
+            if now is None:
+                answer(_NOTHING_HERE)
+            else:
+                self._receive(inbound, now, answer, latest=True)
+        except StoreUnavailable as error:
+            answer(_unavailable(error.retry_after))
+        except Exception as error:  # noqa: BLE001 -- as above
+            answer(_failed(error))
 
     def _store(self, arrived: Arrived, answer: Answering) -> None:
         taking = self._take_apart(arrived) if arrived.size > LARGE else self._services.store.take(rows, arrived)

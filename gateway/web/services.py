@@ -19,6 +19,7 @@ from gateway.registration.registrar import Registrar
 from gateway.store.store import Store
 from gateway.tracing import NotTracing, Tracing
 from gateway.upkeep import Upkeep
+from gateway.web.following import Following
 from gateway.web.sessions import Sessions
 
 _log = structlog.get_logger(__name__)
@@ -80,6 +81,8 @@ class Services:
     sessions: Sessions = field(default_factory=Sessions)
     not_ready: str | None = "starting"
     streams: int = 0
+    following: Following | None = None
+    """Set where other processes change the configuration too."""
     upkeep: Upkeep = field(init=False)
     reconciler: Reconciler = field(init=False)
     confirmation: Confirmation = field(init=False)

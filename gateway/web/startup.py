@@ -24,6 +24,7 @@ from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.tracing import tracing
 from gateway.web.crowd import descriptors
+from gateway.web.following import Following
 from gateway.web.listening import DRAIN_SECONDS
 from gateway.web.services import Services
 
@@ -32,8 +33,6 @@ ADMIN_KEY_ID = "key_admin"
 PATIENCE = {"event loop": 60, "store": 120, "dispatcher": 180}
 """Seconds without a sign of life after which the process ends. Only these: without them nothing goes in or out."""
 PULSE_SECONDS = 2.0
-FOLLOW_SECONDS, BREATH_SECONDS = 1.0, 0.2
-"""How soon a change by another process is seen, and how often is looked at most."""
 LONGEST_STOP = 20
 """Seconds after which a process that stops, and does not come to its end, is ended."""
 
@@ -89,7 +88,8 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
         loops.start("dispatcher", dispatcher.run)
         watch = _watch(settings, services)
         if not store.alone:
-            loops.start("configuration", partial(_follow, store, inboxes))
+            services.following = Following(store, inboxes)
+            loops.start("configuration", services.following.run)
             loops.start("notes", watch.run_notes)
         for name, run in (
             ("removals", registrar.run_removals),
@@ -125,18 +125,6 @@ def _watch(settings: Settings, services: Services) -> Watch:
         interval=settings.watch_interval,
         silent_after=settings.silent_after,
     )
-
-
-async def _follow(store: Store, inboxes: Inboxes) -> None:
-    """Take up what other processes change, until cancelled."""
-    seen = 0
-    while True:
-        version = await store.look_at_version()
-        if version != seen:
-            await inboxes.refresh()
-            seen = version
-        await store.changed(FOLLOW_SECONDS)
-        await asyncio.sleep(BREATH_SECONDS)
 
 
 async def _feel(store: Store, beat: Callable[[], None]) -> None:
