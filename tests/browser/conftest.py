@@ -11,11 +11,10 @@ from tests.browser.world import World
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    try:
-        worlds.executable()
-    except LookupError as missing:
-        pytest.fail(str(missing), pytrace=False)
-    with worlds.browser() as started:
+    executable = worlds.installed()
+    if executable is None:
+        pytest.fail(worlds.HOW_TO_GET_ONE, pytrace=False)
+    with worlds.browser(executable) as started:
         yield started
 
 

@@ -32,19 +32,16 @@ QUIET = (
 )
 
 
-def executable() -> str:
-    """Find the machine's browser. Raises LookupError, saying how to get one."""
-    found = next((path for name in NAMES if (path := shutil.which(name))), None)
-    if found is None:
-        raise LookupError(HOW_TO_GET_ONE)
-    return found
+def installed() -> str | None:
+    """Find the machine's browser."""
+    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager
-def browser() -> Iterator[Browser]:
-    """Start the machine's browser; nothing is downloaded."""
+def browser(executable: str) -> Iterator[Browser]:
+    """Start a browser of the machine's; nothing is downloaded."""
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=executable(), args=list(QUIET))
+        started = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         try:
             yield started
         finally:
