@@ -74,7 +74,7 @@ def _looks(wishes: Wishes) -> Iterator[Finding]:
     yield Finding("configuration", "ok", "every setting can be read")
     yield _clock()
     if wishes.gateway_url is None and settings.url is None:
-        yield from _directory(settings)
+        yield from _directory(settings) if settings.database_url is None else _server(settings, settings.database_url)
     try:
         with wishes.gateway() as gateway:
             yield from _gateway(gateway)
@@ -119,6 +119,25 @@ def _directory(settings: config.Settings) -> Iterator[Finding]:
         yield Finding("disk", verdict, detail, "make room: calls are answered 503 when it is full")
     else:
         yield Finding("disk", "ok", detail)
+
+
+def _server(settings: config.Settings, url: str) -> Iterator[Finding]:
+    from gateway.store.engines.bringing import look  # noqa: PLC0415 -- loads a driver that few need
+
+    if settings.secret_keys is None:
+        advice = "set it, to the same for every gateway on this database"
+        yield Finding("keys", "failed", "GATEWAY_SECRET_KEYS is not set", advice)
+    about, name = "database", config.database_name(url)
+    try:
+        version = look(url)
+    except ConfigurationError as error:
+        yield Finding(about, "failed", str(error), "nothing can be kept until that is put right")
+        return
+    if version:
+        yield Finding(about, "ok", f"{name} answers, schema {version}, durable")
+    else:
+        advice = "`gateway serve` or `gateway migrate` makes it ready"
+        yield Finding(about, "warning", f"{name} answers and holds nothing yet", advice)
 
 
 def _modes(directory: Path) -> Finding:

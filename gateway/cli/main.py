@@ -16,6 +16,7 @@ from gateway.cli.destinations import destinations
 from gateway.cli.doctor import doctor
 from gateway.cli.events import events
 from gateway.cli.keys import keys
+from gateway.cli.migrate import migrate
 from gateway.cli.privacy import audit, erase, rotate_encryption
 from gateway.cli.reach import Wishes, common, config_option
 from gateway.cli.traffic import deliveries, quarantine
@@ -50,7 +51,7 @@ def serve(wishes: Wishes) -> int:
 
 
 TRAFFIC = (events, deliveries, quarantine)
-CARE = (backup, erase, rotate_encryption, audit)
+CARE = (migrate, backup, erase, rotate_encryption, audit)
 for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE, completion):
     cli.add_command(command)
 for command in asking.COMMANDS:

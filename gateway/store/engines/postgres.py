@@ -174,7 +174,7 @@ class Postgres:
     def _reopen(self) -> Connection:
         db = self._connect()
         try:
-            _check(db)
+            check(db)
             (now,) = db.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone() or (0,)
             self._ahead = max(self._ahead, now - _steady())
             rows = db.execute(_COLUMNS.encode()).fetchall()
@@ -188,11 +188,10 @@ class Postgres:
     def _open_first(self) -> None:
         try:
             with self._connect() as db:
-                _check(db)
-                _migrate(db)
+                bring_up(db)
             self._reopen()
         except psycopg.Error as error:
-            raise ConfigurationError(f"GATEWAY_DATABASE_URL: {_said(error)}") from None
+            raise ConfigurationError(f"GATEWAY_DATABASE_URL: {said(error)}") from None
 
     def _connect(self) -> Connection:
         return psycopg.connect(
@@ -256,7 +255,18 @@ def _steady() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def _check(db: Connection) -> None:
+def bring_up(db: Connection, *, moving: bool = False) -> None:
+    """Bring a database to what this version knows. Raises ConfigurationError; also for one that is being moved into."""
+    check(db)
+    _migrate(db)
+    (unfinished,) = db.execute("SELECT to_regclass('moving') IS NOT NULL").fetchone() or (False,)
+    if unfinished and not moving:
+        raise ConfigurationError(
+            "GATEWAY_DATABASE_URL: moving into this database is not finished: run `gateway migrate --from ...` again"
+        )
+
+
+def check(db: Connection) -> None:
     """Refuse a server that is too old, or that says a commit is durable when it is not."""
     if db.info.server_version < OLDEST:
         raise ConfigurationError("GATEWAY_DATABASE_URL: PostgreSQL 14 or newer is needed")
@@ -295,11 +305,11 @@ def _answer(error: Exception) -> Exception:
 
 
 def _unavailable(error: Exception) -> StoreUnavailable:
-    return StoreUnavailable(f"the database cannot do it now: {_said(error)}")
+    return StoreUnavailable(f"the database cannot do it now: {said(error)}")
 
 
-def _said(error: Exception) -> str:
-    """Name what went wrong. The server's own words may quote a row."""
+def said(error: Exception) -> str:
+    """Name what went wrong, in one line. The server's own words may quote a row."""
     state = getattr(error, "sqlstate", None)
     if state:
         return f"{type(error).__name__} ({state})"

@@ -36,7 +36,7 @@ class PostgresTx:
 
     def run(self, statement: Statement, **values: Value | Sequence[Value]) -> list[Row]:
         with self._db.cursor(binary=True) as cursor:
-            cursor.execute(text(statement), {name: _kept(value) for name, value in values.items()})
+            cursor.execute(text(statement), {name: kept(value) for name, value in values.items()})
             return cursor.fetchall() if cursor.description else []
 
     def many(self, statement: Statement, rows: Sequence[Row]) -> None:
@@ -47,7 +47,7 @@ class PostgresTx:
                 cursor.execute(_over_arrays(statement, tuple(_columns(statement, self._types))), _turned(rows))
             else:
                 names = _PLACE.findall(statement.text)
-                cursor.executemany(text(statement), [dict(zip(names, map(_kept, row), strict=True)) for row in rows])
+                cursor.executemany(text(statement), [dict(zip(names, map(kept, row), strict=True)) for row in rows])
 
 
 def in_its_words(sql: str) -> str:
@@ -89,9 +89,9 @@ def _over_arrays(statement: Statement, named: tuple[tuple[str, str], ...]) -> by
 
 
 def _turned(rows: Sequence[Row]) -> list[list[Value]]:
-    return [list(map(_kept, column)) for column in zip(*rows, strict=True)]
+    return [list(map(kept, column)) for column in zip(*rows, strict=True)]
 
 
-def _kept(value: Any) -> Any:
+def kept(value: Any) -> Any:
     """Write what PostgreSQL's text cannot hold, NUL, as the character for what could not be written."""
     return value.replace("\0", "\ufffd") if type(value) is str and "\0" in value else value
