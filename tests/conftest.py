@@ -11,10 +11,32 @@ import pytest
 import uvicorn
 from hypothesis import settings
 
+from tests.lacking import without
+
 pytest.register_assert_rewrite("gateway.contract.testing")
 
 settings.register_profile("gateway", deadline=None)  # a busy machine is no finding
 settings.load_profile("gateway")
+
+_NOT_SHOWN: list[str] = []
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what this machine cannot run."""
+    left_out = without(items)
+    _NOT_SHOWN.extend(left_out)
+    gone = [item for some in left_out.values() for item in some]
+    if gone:
+        items[:] = [item for item in items if item not in gone]
+        config.hook.pytest_deselected(items=gone)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what was left out, where nobody overlooks it."""
+    if _NOT_SHOWN:
+        terminalreporter.section("NOT SHOWN", yellow=True)
+        for words in _NOT_SHOWN:
+            terminalreporter.line(words)
 
 
 @pytest.fixture

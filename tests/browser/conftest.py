@@ -5,15 +5,16 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from tests import lacking
 from tests.browser import world as worlds
 from tests.browser.world import World
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    executable = worlds.installed()
+    executable = lacking.browser()
     if executable is None:
-        pytest.fail(worlds.HOW_TO_GET_ONE, pytrace=False)
+        pytest.fail(lacking.ADVICE["browser"], pytrace=False)
     with worlds.browser(executable) as started:
         yield started
 

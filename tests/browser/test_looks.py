@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.test_safety import paths
 from tests.browser.world import World
 
+pytestmark = pytest.mark.browser
+
 __all__ = ["paths"]
 
 CONTRAST = """() => {

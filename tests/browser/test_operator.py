@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.world import World
+
+pytestmark = pytest.mark.browser
 
 
 def test_a_key_opens_the_door_and_a_wrong_one_does_not(world: World) -> None:

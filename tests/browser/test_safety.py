@@ -10,6 +10,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.world import World
 from tests.conftest import serving
 
+pytestmark = pytest.mark.browser
+
 CANARY = '<img src=x onerror="window.ran=1"></script><script>window.ran=1</script>\'"><svg onload=window.ran=1>\u202e'
 
 

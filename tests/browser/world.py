@@ -1,7 +1,6 @@
 """What the dashboard is looked at in: a gateway in a process of its own, a vendor, a consumer, a real browser."""
 
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,11 +16,6 @@ from providers.meetergo.simulator import Simulation
 from tests.conftest import serving
 from tests.e2e.running import Gateway
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-HOW_TO_GET_ONE = (
-    "no browser is installed, and the dashboard's tests need one: `apt-get install -y chromium` (as root), or any "
-    "Chromium or Chrome that is found on PATH"
-)
 QUIET = (
     "--no-sandbox",  # root has none
     "--disable-background-networking",
@@ -30,11 +24,6 @@ QUIET = (
     "--disable-sync",
     "--no-first-run",
 )
-
-
-def installed() -> str | None:
-    """Find the machine's browser."""
-    return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 @contextmanager

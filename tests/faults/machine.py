@@ -3,11 +3,12 @@
 import functools
 import mmap
 import os
-import shutil
 import struct
 import subprocess
 import tempfile
 from pathlib import Path
+
+from tests.lacking import ADVICE, compiler
 
 SOURCE = Path(__file__).with_name("shim.c")
 _FIELDS = (
@@ -24,17 +25,12 @@ _FIELDS = (
 )
 
 
-def compiler() -> str | None:
-    """Find one for C."""
-    return shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-
-
 @functools.cache
 def shim() -> Path:
     """Compile the library, once; raises RuntimeError that says what is missing."""
     found = compiler()
     if found is None:
-        raise RuntimeError("the fault suite needs a C compiler: install gcc (Debian: apt-get install gcc libc6-dev)")
+        raise RuntimeError(ADVICE["machine"])
     library = Path(tempfile.mkdtemp(prefix="faults-")) / "shim.so"
     built = subprocess.run(
         [found, "-shared", "-fPIC", "-O2", "-Wall", "-o", library, SOURCE, "-ldl", "-lpthread"],
