@@ -15,8 +15,9 @@ from typing import Any
 
 from gateway.cli.main import main as gateway
 from gateway.metrics import Metrics
-from tests.bench.__main__ import SECRET, Gateway, Side, pair, pin
+from tests.bench.__main__ import Side, pair
 from tests.bench.load import bookings
+from tests.bench.running import SECRET, Gateway, pin
 
 SAMPLED = {"all": "1.0", "one in ten": "0.1"}
 
@@ -53,7 +54,7 @@ def measure(calls: int, rounds: int) -> dict[str, Any]:
         endpoint = stack.enter_context(collector())
         plain = side(Gateway(stack, 1, "tests.bench.observed"))
         for name, share in SAMPLED.items():
-            traced = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
+            traced: Any = {"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": share}
             observed = side(Gateway(stack, 1, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, **traced))
             pair((plain, observed), calls // 4)
             pairs = [

@@ -35,7 +35,8 @@ BELL = "gateway_committed"
 LISTEN_SECONDS = 5.0
 _BEGIN = (
     "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '15s';"
-    f" SET LOCAL idle_in_transaction_session_timeout = '10s'; SELECT pg_advisory_xact_lock({WRITER})"
+    " SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+    f" SELECT pg_advisory_xact_lock({WRITER}); SAVEPOINT all_of_it"
 )
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
@@ -129,13 +130,14 @@ class Postgres:
     def _transaction(self, batch: Sequence[Call]) -> Sequence[Outcome]:
         began = time.perf_counter()
         db = self._db or self._reopen()
-        db.execute(_BEGIN)
-        db.execute("SAVEPOINT all_of_it")
+        tx = PostgresTx(db, self._types, _BEGIN)
         try:
-            outcomes = together(PostgresTx(db, self._types), batch)
+            outcomes = together(tx, batch)
+            tx.begin()  # also when nobody had a question: whoever asks whether it works is to know
         except Exception:  # whatever it was: what follows finds out whose it was
             if db.closed:
                 raise
+            tx.begin()
             db.execute("ROLLBACK TO SAVEPOINT all_of_it")
             self._tell("undo")
             outcomes = [self._alone(db, call) for call in batch]

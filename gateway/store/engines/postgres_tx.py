@@ -28,13 +28,24 @@ _INSERT = re.compile(r"INSERT INTO (\w+) \(([^()]*)\) VALUES \(([^()]*)\)(.*)")
 
 
 class PostgresTx:
-    """A `Tx` on a connection, inside whatever transaction that is in."""
+    """A `Tx` on a connection, inside whatever transaction that is in.
 
-    def __init__(self, db: "psycopg.Connection[Any]", types: Types) -> None:
+    `begin` is said before the first statement: what is computed until then keeps no other process from writing.
+    """
+
+    def __init__(self, db: "psycopg.Connection[Any]", types: Types, begin: str | None = None) -> None:
         self._db = db
         self._types = types
+        self._begin = begin
+
+    def begin(self) -> None:
+        """Begin, if nothing did."""
+        begin, self._begin = self._begin, None
+        if begin is not None:
+            self._db.execute(begin.encode())
 
     def run(self, statement: Statement, **values: Value | Sequence[Value]) -> list[Row]:
+        self.begin()
         with self._db.cursor(binary=True) as cursor:
             cursor.execute(text(statement), {name: kept(value) for name, value in values.items()})
             return cursor.fetchall() if cursor.description else []
@@ -42,6 +53,7 @@ class PostgresTx:
     def many(self, statement: Statement, rows: Sequence[Row]) -> None:
         if not rows:
             return
+        self.begin()
         with self._db.cursor() as cursor:
             if statement.text.startswith("INSERT"):
                 cursor.execute(_over_arrays(statement, tuple(_columns(statement, self._types))), _turned(rows))
@@ -60,7 +72,7 @@ def in_its_words(sql: str) -> str:
 @cache
 def text(statement: Statement) -> bytes:
     """Write a statement with psycopg's places: `%(name)s`."""
-    sql = _LIST.sub(r"= ANY(%(\1)s)", in_its_words(statement.text).replace("%", "%%"))
+    sql = _LIST.sub(r"= ANY(%(\1)b)", in_its_words(statement.text).replace("%", "%%"))
     return _PLACE.sub(r"%(\1)s", sql).encode()
 
 
@@ -81,7 +93,7 @@ def _parts(statement: Statement) -> tuple[str, list[str], list[str], str]:
 @cache
 def _over_arrays(statement: Statement, named: tuple[tuple[str, str], ...]) -> bytes:
     table, columns, values, rest = _parts(statement)
-    arrays = ", ".join(f"%s::{kind}[]" for _, kind in named)
+    arrays = ", ".join(f"%b::{kind}[]" for _, kind in named)
     names = ", ".join(f'"{name}"' for name, _ in named)
     chosen = ", ".join(f'new."{value[1:]}"' if value[0] == ":" else value for value in values)
     into = f"INSERT INTO {table} ({', '.join(columns)})"
