@@ -1,7 +1,9 @@
 """Connections as rows: read, written against what others write meanwhile, and repaired one at a time."""
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -30,6 +32,7 @@ class ConnectionStore(Protocol):
     async def put_token(self, token: Token, /) -> None: ...
     async def remove_token(self, token_id: str, /) -> bool: ...
     def now(self) -> int: ...
+    def turn(self, name: str, /) -> AbstractAsyncContextManager[None]: ...
 
 
 class Urls(Protocol):
@@ -54,9 +57,11 @@ class Rows:
         self.urls = urls
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
-    def turn(self, connection_id: str) -> asyncio.Lock:
-        """Give the lock that whoever asks a connection's provider to change something must hold."""
-        return self._turns.setdefault(connection_id, asyncio.Lock())
+    @contextlib.asynccontextmanager
+    async def turn(self, connection_id: str) -> AsyncIterator[None]:
+        """Hold the lock that whoever asks a connection's provider to change something must hold, here or elsewhere."""
+        async with self._turns.setdefault(connection_id, asyncio.Lock()), self.store.turn(connection_id):
+            yield
 
     async def find(self, connection_id: str) -> Connection | None:
         return next((c for c in await self.store.connections() if c.id == connection_id), None)

@@ -5,6 +5,7 @@ method raises StoreUnavailable when the database cannot do it now; times are epo
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
@@ -151,6 +152,10 @@ class Store:
     async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run what only one process may do, when and as long as it is this one's turn."""
         await self._engine.lead(run)
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from what is called so while this runs. Raises StoreUnavailable."""
+        return self._engine.turn(name)
 
     async def look_at_version(self) -> int:
         """Tell the version of the configuration as it is now, whoever changed it."""

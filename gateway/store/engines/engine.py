@@ -1,6 +1,7 @@
 """What the store asks of a database."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from gateway.store.statements import Statement
@@ -72,6 +73,9 @@ class Engine(Protocol):
 
     async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
         """Run what only one process may do: when it is this one's turn, and as long as it stays so."""
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Keep other processes from the same turn; within this one the caller sees to it. Raises StoreUnavailable."""
 
     async def settle_log(self) -> None:
         """Leave nothing of what was deleted in a log beside the database, as far as nobody reads in it just now."""

@@ -3,15 +3,47 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import psycopg
 
+from gateway.contract.errors import StoreUnavailable
+
+CONNECT_SECONDS = 5
 LOOK_SECONDS = 2.0
 """How soon another process takes over from one that ended, and how often the one that leads sees that it still does."""
 FROZEN = "15s"
 """After so long a silence the server ends the session of one that leads, and somebody else may."""
+
+
+TURN_SECONDS = 0.25
+"""How often one that waits for its turn looks."""
+LONGEST_TURN = "300s"
+"""After so long without a word a turn is over: whoever had it is frozen, or cut off."""
+
+
+@contextlib.asynccontextmanager
+async def turn(url: str, name: str) -> AsyncIterator[None]:
+    """Hold a lock of this name, on a session of its own, as long as the block runs. Raises StoreUnavailable."""
+    try:
+        session = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
+    async with session:
+        try:
+            await session.execute(f"SET idle_session_timeout = '{LONGEST_TURN}'".encode())
+            while not await _try(session, name):  # noqa: ASYNC110 -- the database has no event for it
+                await asyncio.sleep(TURN_SECONDS)
+        except psycopg.Error as error:
+            raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
+        yield
+
+
+async def _try(session: "psycopg.AsyncConnection[Any]", name: str) -> bool:
+    asked = await session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+    row = await asked.fetchone()
+    return bool(row and row[0])
 
 
 class Leadership:

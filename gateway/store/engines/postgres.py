@@ -19,14 +19,13 @@ import psycopg
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
 from gateway.store.engines.group import Call, Group, Outcome, together
-from gateway.store.engines.leadership import Leadership
+from gateway.store.engines.leadership import CONNECT_SECONDS, Leadership, turn
 from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
 from gateway.store.statements import migrations
 
 Connection = psycopg.Connection[Any]
 
 READERS = 3
-CONNECT_SECONDS = 5
 OLDEST = 140000
 """PostgreSQL 14."""
 WRITER, MIGRATOR, LEADER = 0x62776731_0001, 0x62776731_0002, 0x62776731_0003
@@ -108,6 +107,9 @@ class Postgres:
 
     async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
         await self._leadership.lead(run)
+
+    def turn(self, name: str) -> contextlib.AbstractAsyncContextManager[None]:
+        return turn(self._url, name)
 
     async def settle_log(self) -> None:
         """Leave it to the server, whose log is its own."""

@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Literal, Self
@@ -90,6 +91,10 @@ class Sqlite:
 
     async def lead(self, run: Callable[[], Awaitable[None]]) -> None:
         await run()
+
+    def turn(self, name: str) -> AbstractAsyncContextManager[None]:
+        del name  # there is no other process
+        return nullcontext()
 
     async def settle_log(self) -> None:
         for _ in range(SETTLE_TRIES):
