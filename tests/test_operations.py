@@ -17,7 +17,7 @@ from tests.web.conftest import consumer as consumer  # noqa: PLC0414 -- a fixtur
 from tests.web.conftest import gateway as gateway  # noqa: PLC0414 -- a fixture
 
 FOLDER = Path(str(operations.__file__)).parent
-FILES = ("alerts.yml", "compose.yaml", "Dockerfile", "gateway.service", "grafana.json")
+FILES = ("alerts.yml", "compose.yaml", "compose.postgres.yaml", "Dockerfile", "gateway.service", "grafana.json")
 CODE = re.compile(r"`gateway ([a-z -]+?)(?: \{\{.*?| --.*?)?`")
 
 
@@ -71,10 +71,19 @@ def test_every_setting_named_exists(name: str) -> None:
 
 
 def test_what_was_not_built_here_says_so() -> None:
-    for name in ("Dockerfile", "compose.yaml"):
+    for name in ("Dockerfile", "compose.yaml", "compose.postgres.yaml"):
         assert "by the project's own tests" in text(name).splitlines()[0]
     services = yaml.safe_load(text("compose.yaml"))["services"]
     assert services["gateway"]["build"]["dockerfile"] == "gateway/operations/Dockerfile"
+
+
+def test_two_gateways_on_one_database_are_set_up_alike_but_for_their_own_places() -> None:
+    services = yaml.safe_load(text("compose.postgres.yaml"))["services"]
+    first, second = services["gateway-1"], services["gateway-2"]
+    assert first["build"]["dockerfile"] == "gateway/operations/Dockerfile"
+    assert first["environment"] == second["environment"]
+    assert set(first["volumes"]).isdisjoint(second["volumes"])
+    assert all(f"--to {name}:8081" in services["caddy"]["command"] for name in ("gateway-1", "gateway-2"))
 
 
 def test_the_container_copies_only_what_is_there() -> None:
