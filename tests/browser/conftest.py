@@ -10,7 +10,7 @@ from tests.browser import world as worlds
 from tests.browser.world import World
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # while it runs no other event loop can: it ends before the next folder
 def browser() -> Iterator[Browser]:
     executable = lacking.browser()
     if executable is None:
