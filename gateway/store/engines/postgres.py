@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
@@ -132,14 +133,13 @@ class Postgres:
     def _transaction(self, batch: Sequence[Call]) -> Sequence[Outcome]:
         began = time.perf_counter()
         db = self._db or self._reopen()
-        tx = PostgresTx(db, self._types, _BEGIN)
         try:
-            outcomes = together(tx, batch)
-            tx.begin()  # also when nobody had a question: whoever asks whether it works is to know
+            outcomes = self._piped(db, batch)
         except Exception:  # whatever it was: what follows finds out whose it was
             if db.closed:
                 raise
-            tx.begin()
+            if db.info.transaction_status == TransactionStatus.IDLE:
+                db.execute(_BEGIN)
             db.execute("ROLLBACK TO SAVEPOINT all_of_it")
             self._tell("undo")
             outcomes = [self._alone(db, call) for call in batch]
@@ -148,6 +148,19 @@ class Postgres:
         done = time.perf_counter()
         self._tell("keep")
         self._observe(len(batch), done - began, done - worked)
+        return outcomes
+
+    def _piped(self, db: Connection, batch: Sequence[Call]) -> Sequence[Outcome]:
+        """Work without waiting for answers that nobody reads: that is half of the ways to the server and back."""
+        with contextlib.ExitStack() as pipe:
+
+            def begin() -> None:
+                db.execute(_BEGIN)
+                pipe.enter_context(db.pipeline())
+
+            tx = PostgresTx(db, self._types, begin)
+            outcomes = together(tx, batch)
+            tx.begin()  # also when nobody had a question: whoever asks whether it works is to know
         return outcomes
 
     def _alone(self, db: Connection, call: Call) -> Outcome:

@@ -5,7 +5,7 @@ trip a statement and few texts have to be prepared.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -30,10 +30,10 @@ _INSERT = re.compile(r"INSERT INTO (\w+) \(([^()]*)\) VALUES \(([^()]*)\)(.*)")
 class PostgresTx:
     """A `Tx` on a connection, inside whatever transaction that is in.
 
-    `begin` is said before the first statement: what is computed until then keeps no other process from writing.
+    `begin` is called before the first statement: what is computed until then keeps no other process from writing.
     """
 
-    def __init__(self, db: "psycopg.Connection[Any]", types: Types, begin: str | None = None) -> None:
+    def __init__(self, db: "psycopg.Connection[Any]", types: Types, begin: Callable[[], object] | None = None) -> None:
         self._db = db
         self._types = types
         self._begin = begin
@@ -42,13 +42,13 @@ class PostgresTx:
         """Begin, if nothing did."""
         begin, self._begin = self._begin, None
         if begin is not None:
-            self._db.execute(begin.encode())
+            begin()
 
     def run(self, statement: Statement, **values: Value | Sequence[Value]) -> list[Row]:
         self.begin()
         with self._db.cursor(binary=True) as cursor:
             cursor.execute(text(statement), {name: kept(value) for name, value in values.items()})
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if _answers(statement) else []
 
     def many(self, statement: Statement, rows: Sequence[Row]) -> None:
         if not rows:
@@ -67,6 +67,12 @@ def in_its_words(sql: str) -> str:
     for word, its in _WORDS:
         sql = word.sub(its, sql)
     return sql
+
+
+@cache
+def _answers(statement: Statement) -> bool:
+    changes = any(f"{word} " in statement.text for word in ("INSERT INTO", "UPDATE", "DELETE FROM"))
+    return not changes or " RETURNING " in statement.text
 
 
 @cache
