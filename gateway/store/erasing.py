@@ -87,11 +87,12 @@ class Mention(NamedTuple):
 
 
 class Emptied(Struct, frozen=True):
-    """Some events or receipts that a request is about."""
+    """Some events or receipts that a request is about. `whole`: all events of the receipts too."""
 
     erasure: str
     events: Sequence[int] = ()
     receipts: Sequence[int] = ()
+    whole: bool = False
 
 
 class Erasing:
@@ -127,6 +128,7 @@ class Erasing:
         elif erasure.receipt < erasure.last_receipt:
             found = await self._look_at_receipts(erasure, erasure.whom)
         else:
+            await self._empty(await self._look_at_late(erasure, erasure.whom))
             await self._engine.write(self._finish, erasure.id)
             await self._engine.settle_log()
             return False
@@ -156,11 +158,7 @@ class Erasing:
     def _some_events(self, tx: Tx, erasure: Erasure, whom: Whom, after: int) -> tuple[int, list[Mention]]:
         rows = tx.run(_sql.some_bodies, after=after, last=erasure.last_event, limit=LOOK)
         sought = whom.sought
-        found = [
-            Mention(seq, key)
-            for seq, raw, key, sealed in rows
-            if (body := self._opened(sealed, b"bodies:" + raw)) is not None and sought.within(body)
-        ]
+        found = [Mention(seq, key) for seq, raw, key, sealed in rows if self._mentions(raw, sealed, sought)]
         return _reached(rows, erasure.last_event), found
 
     async def _of_booking(self, key: str, after: int, last: int) -> list[int]:
@@ -200,9 +198,12 @@ class Erasing:
         rows = tx.run(_sql.some_inbound, after=after, last=erasure.last_receipt, limit=LOOK)
         sought = whom.sought
         found = [(number, events) for number, digest, events, sealed in rows if self._tells(digest, sealed, sought)]
-        ids = [each[at : at + EVENT_BYTES] for _, each in found if each for at in range(0, len(each), EVENT_BYTES)]
-        events = [seq for raw in ids if (seq := self._known.event(tx, raw)) is not None]
+        events = self._numbers(tx, [each for _, each in found])
         return _reached(rows, erasure.last_receipt), [number for number, _ in found], events
+
+    def _numbers(self, tx: Tx, of_receipts: Iterable[bytes | None]) -> list[int]:
+        ids = [each[at : at + EVENT_BYTES] for each in of_receipts if each for at in range(0, len(each), EVENT_BYTES)]
+        return [seq for raw in ids if (seq := self._known.event(tx, raw)) is not None]
 
     def _some_set_aside(self, tx: Tx, erasure: Erasure, whom: Whom, after: int) -> tuple[int, list[int], list[int]]:
         """Find calls that became no event and name a booking: those of its connection, and of nobody's."""
@@ -214,6 +215,36 @@ class Erasing:
             if connection in (None, whom.connection) and self._tells(digest, sealed, sought)
         ]
         return _reached(rows, erasure.last_receipt), found, []
+
+    async def _look_at_late(self, erasure: Erasure, whom: Whom) -> Found:
+        """Find events of calls that waited when the request came and were understood before they were looked at.
+
+        By now none waits that is about it; so this ends where the events end now.
+        """
+        ((last,),) = await self._engine.read(partial(_run, statement=_sql.reached_by_now, values={}))
+        found: list[Mention] = []
+        at = erasure.last_event
+        while at < last:
+            look = partial(self._some_late, erasure=erasure, whom=whom, after=at, last=min(at + FAR, last))
+            at, some = await self._engine.read(look)
+            found += some
+        keys = {each.key for each in found if each.key is not None} if whom.email else set()
+        before = await self._of_bookings(keys, erasure.last_event)
+        return Found(erasure, sorted(before.union(each.event for each in found)))
+
+    def _some_late(self, tx: Tx, erasure: Erasure, whom: Whom, after: int, last: int) -> tuple[int, list[Mention]]:
+        rows = tx.run(_sql.some_late, after=after, last=last, last_receipt=erasure.last_receipt, limit=LOOK)
+        sought = whom.sought
+        found = [
+            Mention(seq, key)
+            for seq, raw, key, sealed in rows
+            if (key == whom.booking if whom.booking else self._mentions(raw, sealed, sought))
+        ]
+        return _reached(rows, last), found
+
+    def _mentions(self, raw: bytes, sealed: bytes, sought: Sought) -> bool:
+        body = self._opened(sealed, b"bodies:" + raw)
+        return body is not None and sought.within(body)
 
     def _tells(self, digest: bytes, sealed: bytes, sought: Sought) -> bool:
         content = self._opened(sealed, b"inbound:" + digest)
@@ -238,11 +269,12 @@ class Erasing:
 
     async def _empty(self, found: Found) -> None:
         """Empty what was found, some at a time; only then is what was looked at written down as done."""
-        name = found.erasure.id
+        name, whom = found.erasure.id, found.erasure.whom
+        whole = whom is not None and bool(whom.email)
         for events in _some_of(found.events):
             await self._engine.write(self._erase, Emptied(name, events=events))
         for receipts in _some_of(found.receipts):
-            await self._engine.write(self._erase, Emptied(name, receipts=receipts))
+            await self._engine.write(self._erase, Emptied(name, receipts=receipts, whole=whole))
         await self._engine.write(_reach, found.erasure)
 
     def _begin(self, tx: Tx, items: Sequence[tuple[str, bytes]]) -> list[None]:
@@ -260,10 +292,13 @@ class Erasing:
         for item in items:
             emptied: list[Row] = []
             skipped = 0
-            if item.events:
-                emptied = tx.run(_sql.empty_events, now=now, events=item.events)
-                tx.run(_sql.drop_words, events=item.events)
-                skipped = empty_events(tx, item.events, now)
+            events = item.events
+            if item.whole:  # they may have been understood since they were looked at
+                events = self._numbers(tx, [of for (of,) in tx.run(_sql.events_of_receipts, receipts=item.receipts)])
+            if events:
+                emptied = tx.run(_sql.empty_events, now=now, events=events)
+                tx.run(_sql.drop_words, events=events)
+                skipped = empty_events(tx, events, now)
             receipts = {*item.receipts, *[receipt for (receipt,) in emptied if receipt is not None]}
             dropped, waited = drop_receipts(tx, sorted(receipts), "erased")
             counts = {"receipts": dropped, "quarantined": waited, "events": len(emptied), "deliveries": skipped}

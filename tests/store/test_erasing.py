@@ -313,6 +313,58 @@ async def test_what_comes_while_it_looks_is_not_meant(store: Store) -> None:
     assert await gone(store, later) is None
 
 
+@pytest.mark.parametrize("status", ["held", "quarantined"])
+@pytest.mark.parametrize("steps", [0, 1, 2])
+@pytest.mark.parametrize("whom", [Whom(email=GRACE), Whom(booking="meetergo:con_1:b-77")])
+async def test_what_waited_when_it_was_asked_goes_though_it_is_understood_meanwhile(
+    store: Store, whom: Whom, steps: int, status: str
+) -> None:
+    inbound = b'{"bookingId":"b-77","to":"grace@example.com"}'
+    await booked(store, 1, OTHER)
+    waiting = receipt(2, inbound=inbound, status=status, wants=("meetergo:con_1:b-77",) if status == "held" else ())
+    call = await store.accept(waiting, [])
+    silent = await store.accept(quarantined(3, inbound=b'{"see":"there"}'), [])
+    other = await store.accept(quarantined(4, inbound=b'{"bookingId":"b-7"}'), [])
+    name = await store.erasing.begin(whom)
+    for _ in range(steps):
+        await store.erasing.step(name)
+    key = "meetergo:con_1:b-77"
+    hers = [
+        *(await store.resolve(call.receipt, "con_1", [event(2, body=BODY, key=key)])).events,
+        *(await store.resolve(silent.receipt, "con_1", [event(3, body=BODY, key=key)])).events,
+    ]
+    (his,) = (await store.resolve(other.receipt, "con_1", [event(4, body=OTHER, key="meetergo:con_1:b-7")])).events
+    later = await booked(store, 5, key=key)
+    while await store.erasing.step(name):
+        pass
+
+    assert hers
+    assert [await gone(store, each) for each in hers] == ["erased"] * len(hers)
+    assert [await gone(store, each) for each in (his, later)] == [None, None]
+    left = await store.receipt(call.receipt)
+    assert left is not None
+    assert left.inbound is None
+
+
+async def test_what_is_understood_between_a_look_and_its_end_goes_with_its_call(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = await store.accept(quarantined(1, inbound=BODY), [])
+    empty = store.erasing._empty
+    events: list[str] = []
+
+    async def late(found: erasing.Found) -> None:
+        if found.receipts:
+            events.extend((await store.resolve(call.receipt, "con_1", [event(1, body=b'{"attendee":"Grace"}')])).events)
+        await empty(found)
+
+    monkeypatch.setattr(store.erasing, "_empty", late)
+    done = await erase(store, email=GRACE)
+
+    assert [await gone(store, each) for each in events] == ["erased"]
+    assert (done.events, done.receipts, done.quarantined) == (1, 1, 0)
+
+
 @pytest.mark.embedded
 async def test_the_request_itself_names_nobody(store: Store, data_dir: Path) -> None:
     name = await store.erasing.begin(Whom(email=GRACE))

@@ -2,6 +2,7 @@
 
 import html
 import json
+import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -34,6 +35,11 @@ SPELLINGS: list[Callable[[str], bytes]] = [
     lambda text: f"Dear <b>{text.upper()}</b>,".encode(),
     lambda text: f"mail={quote_plus(text)}&x=1".encode(),
     lambda text: html.escape(f'<a href="mailto:{text}">').replace("@", "&#64;").encode(),
+    lambda text: html.escape(f"<{text}>").replace("@", "&commat;").encode(),
+    lambda text: as_json(json.dumps({"to": text}).replace("@", "\\u0040")),
+    lambda text: as_json(as_json(as_json(f"To\r\n{text}\tfrom").decode()).decode()),
+    lambda text: b"payload=" + quote_plus(all_escaped(text)).encode(),
+    lambda text: as_json("payload=" + quote(as_json(f"To\n{text}"))),
     lambda text: text.encode("utf-16"),
     lambda text: text.encode("utf-16-be"),
     lambda text: msgspec.msgpack.encode(((("reply-to", text.encode()),), b"\xff\xfe")),
@@ -52,6 +58,48 @@ def test_an_address_is_found_in_every_spelling(spell: Callable[[str], bytes]) ->
 def test_an_address_is_not_found_in_a_longer_one(other: str) -> None:
     assert not Address("ann@x.org").within(as_json(other))
     assert Address("ann@x.org").within(as_json(f"{other}, ann@x.org."))
+
+
+@pytest.mark.parametrize(
+    "before", ["Front desk\n", "a\t", "a\r\n", "a\b", "a\f", "see...", " -", "_", "(", ">", '"', "a\\"]
+)
+def test_what_stands_before_and_after_an_address_does_not_hide_it(before: str) -> None:
+    for after in ("", ".", "\n", "_", "-", " ", ".Thanks", "...", '"'):
+        assert Address("ann@x.org").within(as_json(f"{before}ann@x.org{after}"))
+        assert Address("ann@x.org").within(as_json(as_json(f"{before}ann@x.org{after}").decode()))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "\\",
+        "\\\\n",
+        "&",
+        "&#",
+        "&#9",
+        "&#0",
+        "9",
+        "%",
+        "%25",
+        "@",
+        "@a.",
+        "@a.B",
+        "[",
+        'id":[',
+        'id": ',
+        "id=",
+        ",",
+        ' "',
+        "_",
+        ".",
+    ],
+)
+def test_long_bodies_are_read_in_passing(part: str) -> None:
+    content = (b'{"ids":[&#' + part.encode() * 100_000)[:300_000]
+    begun = time.process_time()
+    assert not Address("ann@x.org").within(content)
+    assert not BookingId("bk-1").within(content)
+    assert time.process_time() - begun < 10  # where every place is looked at from every other it is minutes
 
 
 def test_composed_and_decomposed_letters_are_the_same() -> None:
@@ -80,13 +128,27 @@ def test_any_bytes_can_be_read(content: bytes) -> None:
         b'{"appointmentId" : "bk-1"}',
         b"a=1&booking_id=bk-1&b=2",
         b"booking[id]=bk-1",
+        b'{"booking":"bk-1"}',
+        b'{"bookingIds":["bk-0", "bk-1"]}',
+        b'{"ids":[ "bk-1" ]}',
+        b"booking=bk-1",
+        b"booking_ids[]=bk-0&booking_ids[]=bk-1",
     ],
 )
 def test_a_booking_is_found_by_what_is_called_its_id(body: bytes) -> None:
     assert BookingId("bk-1").within(body)
 
 
-@pytest.mark.parametrize("body", [b'{"id": "bk-11"}', b'{"title": "bk-1"}', b'{"id": "a", "n": "bk-1"}', b"bk-1"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"id": "bk-11"}',
+        b'{"title": "bk-1"}',
+        b'{"id": "a", "n": "bk-1"}',
+        b"bk-1",
+        b'{"ids": ["bk-11"], "n": ["bk-1"]}',
+    ],
+)
 def test_a_booking_is_not_found_by_other_words(body: bytes) -> None:
     assert not BookingId("bk-1").within(body)
 

@@ -37,6 +37,19 @@ SELECT r.number, r.digest, r.connection, i.sealed
  WHERE r.status <> 'understood' AND r.number > :after AND r.number <= :last
  ORDER BY r.number LIMIT :limit
 
+-- name: reached_by_now
+SELECT seq FROM head
+
+-- name: some_late
+-- Of calls that waited when the request came and were understood since.
+SELECT e.seq, e.id, e.key, b.sealed
+  FROM events e JOIN bodies b ON b.event = e.seq
+ WHERE e.seq > :after AND e.seq <= :last AND e.receipt <= :last_receipt
+ ORDER BY e.seq LIMIT :limit
+
+-- name: events_of_receipts
+SELECT events FROM receipts WHERE number IN (:receipts*)
+
 -- name: empty_events
 UPDATE events SET erased_at = :now WHERE seq IN (:events*) AND erased_at IS NULL RETURNING receipt
 
