@@ -46,13 +46,20 @@ def _with_status(item: dict[str, Any]) -> dict[str, Any]:
     metavar="T",
     help="Event types, such as booking.cancelled, booking.* or *; all if left out.",
 )
+@click.option("--name", metavar="NAME", help="What to call it; its host if left out.")
+@click.option("--provider", "providers", multiple=True, metavar="NAME", help="Only events of this provider.")
+@click.option("--connection", "connections", multiple=True, metavar="ID", help="Only events of this connection.")
+@click.option("--format", type=click.Choice(["standard", "cloudevents"]), help="How an event is wrapped: standard.")
+@click.option("--profile", type=click.Choice(["full", "thin"]), help="full, or thin: without what is about a person.")
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), metavar="N", help="At most so many a second.")
 @common
 @click.pass_obj
-def add_destination(wishes: Wishes, url: str, types: tuple[str, ...]) -> None:
+def add_destination(wishes: Wishes, /, url: str, types: tuple[str, ...], **more: Any) -> None:
     """Deliver events to URL from now on. The signing secret is shown this once."""
     patterns = [one.strip() for given in types for one in given.split(",") if one.strip()]
+    body = {"url": url, "types": patterns, **more}
+    body = {name: list(value) if isinstance(value, tuple) else value for name, value in body.items() if value}
     with wishes.gateway() as gateway:
-        body = {"url": url} | ({"types": patterns} if patterns else {})
         answer = gateway.post("/v1/destinations", body, holds="secret")
     wishes.answer(answer, _print_added)
 

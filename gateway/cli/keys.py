@@ -36,12 +36,14 @@ def list_keys(wishes: Wishes, /, **query: Any) -> None:
 @click.option(
     "--scope", "scopes", type=SCOPES, multiple=True, required=True, help="What it may do; several are possible."
 )
+@click.option("--name", metavar="NAME", help="What it is for, to know it again.")
 @common
 @click.pass_obj
-def create_key(wishes: Wishes, scopes: tuple[str, ...]) -> None:
+def create_key(wishes: Wishes, scopes: tuple[str, ...], name: str | None) -> None:
     """Make a key. It is shown this once."""
     with wishes.gateway() as gateway:
-        answer = gateway.post("/v1/keys", {"scopes": list(scopes)}, holds="key")
+        body: dict[str, Any] = {"scopes": list(scopes)} | ({"name": name} if name else {})
+        answer = gateway.post("/v1/keys", body, holds="key")
     wishes.answer(answer, _print_key)
 
 

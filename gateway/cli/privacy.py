@@ -95,6 +95,9 @@ def _percent(answer: Any) -> str:
 
 
 def _print_erasure(answer: Any) -> None:
+    if not any(answer[counted] for counted in ("events", "receipts", "quarantined", "deliveries")):
+        show.say("Nothing that is kept is about it: see that the address or key is written as it was.")
+        return
     show.say(
         f"Erased: {answer['events']} events, the bytes of {answer['receipts']} calls "
         f"({answer['quarantined']} of them in quarantine), {answer['deliveries']} waiting deliveries."

@@ -60,7 +60,7 @@ class ConfirmStore(normalize.ReceiptStore, Protocol):
 class Inboxes(Protocol):
     """Which connections a URL leads to."""
 
-    def by_id(self, token_id: str, /) -> Inbox: ...
+    def by_id(self, token_id: str, connection_id: str | None, /) -> Inbox: ...
 
 
 class Confirmation:
@@ -112,7 +112,7 @@ class Confirmation:
         if stored.inbound is None:
             await self._quarantine(held, "damaged: its bytes cannot be read any more")
             return
-        call = normalize.again(stored, self._inboxes.by_id(stored.token))
+        call = normalize.again(stored, self._inboxes.by_id(stored.token, stored.connection))
         if isinstance(call, Unclaimed):
             await self._quarantine(held, call.reason)
             return

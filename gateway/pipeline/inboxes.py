@@ -76,9 +76,16 @@ class Inboxes:
         candidates = (c for inbox in self._by_id.values() for c in inbox.candidates)
         return next((c for c in candidates if c.account.connection == connection_id), None)
 
-    def by_id(self, token_id: str) -> Inbox:
-        """Find the inbox that a receipt came on; when its token was retired, the shared one."""
-        return self._by_id.get(token_id) or self._by_digest[_digest(self._shared[0])]
+    def by_id(self, token_id: str, connection_id: str | None = None) -> Inbox:
+        """Find the inbox that a receipt came on; when its token was retired, the one of its connection, or the shared
+        one."""
+        return self._by_id.get(token_id) or self._leading_to(connection_id)
+
+    def _leading_to(self, connection_id: str | None) -> Inbox:
+        for inbox in self._by_digest.values():
+            if any(candidate.account.connection == connection_id for candidate in inbox.candidates):
+                return inbox
+        return self._by_digest[_digest(self._shared[0])]
 
     @property
     def given(self) -> bool:

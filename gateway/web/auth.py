@@ -30,6 +30,11 @@ async def authorize(connection: Asked, handler: BaseRouteHandler) -> None:
     connection.scope["auth"] = key
 
 
+async def lives(services: Services, key: Key) -> bool:
+    """Say whether a key was not revoked since: an answer that goes on for long asks before each part of it."""
+    return any(each.digest == key.digest for each in await services.store.keys())
+
+
 def holds(key: Key, scope: Scope) -> bool:
     """Say whether a key may; `admin` may everything."""
     return scope in key.scopes or "admin" in key.scopes

@@ -142,8 +142,18 @@ class _Sockets:
         if settings.public_listen:
             host, _, port = settings.public_listen.rpartition(":")
             public = bind(host.strip("[]"), int(port), "GATEWAY_PUBLIC_LISTEN")
+            if _meet(public.getsockname(), main.getsockname()):  # both may bind, but only one would be heard
+                public.close()
+                main.close()
+                raise ConfigurationError("GATEWAY_PUBLIC_LISTEN is where GATEWAY_HOST and GATEWAY_PORT are: change one")
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         return cls(main, public, f"http://{host}:{main.getsockname()[1]}")
+
+
+def _meet(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    """Say whether two addresses are one, or one of them is all of this machine's."""
+    hosts = {one[0], other[0]}
+    return one[1] == other[1] and (len(hosts) == 1 or bool(hosts & {"0.0.0.0", "::"}))  # noqa: S104 -- compared only
 
 
 def _public_only(app: Any) -> Any:

@@ -138,16 +138,22 @@ async def _feel(store: Store, beat: Callable[[], None]) -> None:
 async def _ensure_admin_key(store: Store, settings: Settings) -> None:
     """Make the first admin key, or take the one that is set; the file is the only place that holds it in clear."""
     existing = next((key for key in await store.keys() if key.id == ADMIN_KEY_ID), None)
-    if settings.admin_key is None and existing is not None:
+    kept = _kept_key(settings.data_dir / ADMIN_KEY_FILE)
+    if settings.admin_key is None and existing is not None and kept is None:
         return
-    secret = settings.admin_key or sealing.new_api_key()
+    secret = settings.admin_key or kept or sealing.new_api_key()
     digest = sealing.digest(secret)
-    if settings.admin_key is None:
+    if settings.admin_key is None and kept is None:
         write_private(settings.data_dir / ADMIN_KEY_FILE, secret)
     if existing is None or existing.digest != digest:
         await store.put_key(
             Key(id=ADMIN_KEY_ID, name="admin", digest=digest, scopes=("admin",), created_at=store.now())
         )
+
+
+def _kept_key(file: Path) -> str | None:
+    """Read the key that a first start made: where none is set (any more), it is the admin's."""
+    return (file.read_text("utf-8").strip() or None) if file.exists() else None
 
 
 async def _ensure_tokens(store: Store, settings: Settings) -> tuple[str, ...]:

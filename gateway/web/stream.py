@@ -7,10 +7,11 @@ from litestar import get
 from litestar.di import NamedDependency
 from litestar.response import Stream
 
-from gateway.store.model import StoredEvent
+from gateway.store.model import Key, StoredEvent
 from gateway.web.api.calls import call
-from gateway.web.api.events import Which, position, read
+from gateway.web.api.events import Which, narrowed, position, read
 from gateway.web.api.reading import Asker, wired
+from gateway.web.auth import lives
 from gateway.web.problems import Refusal
 from gateway.web.services import Services
 
@@ -26,6 +27,7 @@ MOST_STREAMS = 200
 
 HELLO = b": the log from here on\n\n"
 ALIVE = b": still here\n\n"
+REVOKED = b'event: goodbye\ndata: {"reason":"the key was revoked"}\n\n'
 GOODBYE = b'event: goodbye\ndata: {"reason":"the gateway is stopping"}\n\n'
 
 
@@ -34,7 +36,8 @@ async def stream_events(request: Asker, asked: NamedDependency[Which]) -> Stream
     """Send events as they happen, as server-sent events: `id` is the cursor, `event` the type, `data` the envelope.
 
     Begins with what happens from now on; with `after`, or the header `Last-Event-ID` that clients send when they come
-    again, after that. A comment comes in 15 silent seconds, `event: goodbye` when the gateway stops.
+    again, after that. A comment comes in 15 silent seconds, `event: goodbye` when the gateway stops or the key is
+    revoked.
     410: what follows the cursor is not kept any more.
     """
     services = wired(request)
@@ -42,7 +45,9 @@ async def stream_events(request: Asker, asked: NamedDependency[Which]) -> Stream
         raise Refusal(503, f"{MOST_STREAMS} streams are open, and that is the most.", headers={"retry-after": "30"})
     since = request.headers.get("last-event-id") or asked.after
     after = (await services.store.bounds())[1] if since is None else await position(services, since)
-    return Stream(_counted(services, _told(services, after, asked)), media_type="text/event-stream")
+    narrowed(asked)
+    told = _told(services, after, asked, request.auth)
+    return Stream(_counted(services, told), media_type="text/event-stream")
 
 
 async def _counted(services: Services, told: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -54,12 +59,15 @@ async def _counted(services: Services, told: AsyncIterator[bytes]) -> AsyncItera
         services.streams -= 1
 
 
-async def _told(services: Services, after: int, asked: Which) -> AsyncIterator[bytes]:
+async def _told(services: Services, after: int, asked: Which, key: Key) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
     yield HELLO
     spoke = clock()
     while services.not_ready is None:
         events, after = await read(services, after, asked, BATCH)
+        if (events or clock() - spoke >= KEEP_ALIVE) and not await lives(services, key):
+            yield REVOKED
+            return
         if events:
             yield b"".join(map(_message, events))
             spoke = clock()

@@ -210,6 +210,22 @@ def test_ids_are_never_broken_or_cut(cli: Cli, standin: StandIn) -> None:
         assert identity in cli(path).out.split()
 
 
+def test_what_a_destination_is_to_get_reaches_the_api(cli: Cli, standin: StandIn) -> None:
+    standin.answer("POST", "/v1/destinations", {**DESTINATION, "secret": "whsec_x"}, 201)
+    line = "destinations add http://x.example/h --format cloudevents --profile thin --rate 2.5 --provider meetergo"
+    assert cli(*line.split(), "--name", "CRM").status == 0
+    assert standin.asked[-1].body == {
+        "url": "http://x.example/h", "format": "cloudevents", "profile": "thin", "rate": 2.5, "name": "CRM",
+        "providers": ["meetergo"],
+    }  # fmt: skip
+
+
+def test_a_key_has_a_name_to_know_it_again(cli: Cli, standin: StandIn) -> None:
+    standin.answer("POST", "/v1/keys", {**API_KEY, "key": "gwk_new"}, 201)
+    cli("keys", "create", "--scope", "events:read", "--name", "warehouse")
+    assert standin.asked[-1].body == {"scopes": ["events:read"], "name": "warehouse"}
+
+
 def test_filters_and_pages_reach_the_api(cli: Cli, standin: StandIn) -> None:
     standin.page("/v1/events")
     standin.page("/v1/deliveries")

@@ -39,8 +39,11 @@ def test_a_delivery_opens_to_its_event() -> None:
 
 def test_a_cloudevent_opens_to_the_same_event() -> None:
     body = render(BODY, "cloudevents", "full", "https://gateway.example.com")
-    given_headers = headers(body, content_type="application/cloudevents+json; charset=utf-8")
-    assert open_delivery(given_headers, body, SECRET, at=NOW) == scheduled()
+    assert open_delivery(headers(body), body, SECRET, at=NOW) == scheduled()
+
+
+def test_a_secret_may_come_out_of_a_file() -> None:
+    assert open_delivery(headers(), BODY, SECRET + "\n", at=NOW) == scheduled()
 
 
 def test_while_a_secret_is_rotated_either_will_do() -> None:

@@ -176,7 +176,8 @@ class Desk:
         candidate = Candidate(self.provider, account, self.provider.signature, (), self.askable)
         return Inbox("url_1", "https://gateway.example/in/x", False, (candidate,) if self.connected else ())
 
-    def by_id(self, token_id: str) -> Inbox:
+    def by_id(self, token_id: str, connection_id: str | None) -> Inbox:
+        del token_id, connection_id
         return self.inbox
 
     async def takes(self, body: Fact | bytes, kind: str = "application/json") -> Accepted:

@@ -316,7 +316,8 @@ async def test_a_slow_provider_delays_no_other(desk: Desk, monkeypatch: pytest.M
                 await asyncio.Event().wait()
             return await quick.vendor.fetch(connection_id, booking_id)
 
-        def by_id(self, token_id: str) -> Inbox:
+        def by_id(self, token_id: str, connection_id: str | None) -> Inbox:
+            del token_id, connection_id
             return replace(desk.inbox, candidates=(*desk.inbox.candidates, *quick.inbox.candidates))
 
     monkeypatch.setattr(confirm, "MOST", 2)

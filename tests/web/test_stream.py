@@ -142,9 +142,28 @@ async def test_there_is_a_most_of_streams(gateway: Gateway, monkeypatch: pytest.
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "30")
 
 
+async def test_a_revoked_key_hears_nothing_more(gateway: Gateway, inbound: str) -> None:
+    made = await gateway.post("/v1/keys", {"scopes": ["events:read"]}, 201)
+    headers = {"authorization": f"Bearer {made['key']}"}
+    async with listening(gateway, headers) as listener:
+        await gateway.says(inbound, booking="before")
+        await listener.next()
+        assert (await gateway.http.delete(f"/v1/keys/{made['id']}")).status_code == 204
+        await gateway.says(inbound, booking="after")
+        assert (await listener.next())["event"] == "goodbye"
+        with pytest.raises(EOFError):
+            await listener.next()
+
+
 @pytest.mark.parametrize(
     ("query", "status"),
-    [({"after": "nonsense"}, 400), ({"after": "999"}, 400), ({"after": "evt_" + "a" * 32}, 410), ({"limit": "5"}, 400)],
+    [
+        ({"after": "nonsense"}, 400),
+        ({"after": "999"}, 400),
+        ({"after": "evt_" + "a" * 32}, 410),
+        ({"limit": "5"}, 400),
+        ({"types": "bookings.*"}, 400),
+    ],
 )
 async def test_a_wrong_beginning_is_refused_before_it_begins(
     gateway: Gateway, query: dict[str, str], status: int

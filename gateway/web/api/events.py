@@ -17,7 +17,7 @@ from gateway.web.api.masking import masked
 from gateway.web.api.pages import After, Limit
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.types import Pattern, expand
-from gateway.web.auth import holds
+from gateway.web.auth import holds, lives
 from gateway.web.problems import Refusal, missing
 from gateway.web.services import Services
 
@@ -96,6 +96,8 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
         if events or left <= 0 or services.not_ready is not None:
             return _page(events, reached)
         await services.store.changed(min(left, LOOK_AGAIN))
+        if not await lives(services, request.auth):
+            raise Refusal(401, "The key was revoked.")
 
 
 @get("/events/{event_id:str}", **call("events:read", 410))
@@ -190,7 +192,7 @@ async def position(services: Services, after: str) -> int:
 async def read(services: Services, after: int, asked: Which, limit: int) -> tuple[list[StoredEvent], int]:
     """Read on in the log; also how far that reaches: where the page is not full, all that was committed before."""
     _, newest = await services.store.bounds()
-    events = await services.store.events(after=after, limit=limit, **_narrowed(asked))
+    events = await services.store.events(after=after, limit=limit, **narrowed(asked))
     last = events[-1].seq if events else after
     full = len(events) == limit or sum(len(event.body) for event in events) >= PAGE_BYTES
     return events, last if full else max(last, newest)
@@ -201,11 +203,12 @@ async def _end(services: Services, asked: EventFilter) -> EventPage:
     if asked.after is not None or asked.wait:
         raise Invalid("newest", "cannot be had together with `after` or `wait`")
     _, newest = await services.store.bounds()
-    events = await services.store.events(before=newest + 1, limit=asked.limit, **_narrowed(asked))
+    events = await services.store.events(before=newest + 1, limit=asked.limit, **narrowed(asked))
     return _page(events[::-1], newest)
 
 
-def _narrowed(asked: Which) -> dict[str, Any]:
+def narrowed(asked: Which) -> dict[str, Any]:
+    """Take a filter as the store does. Raises Invalid."""
     types = () if "*" in asked.types else expand(asked.types)
     return {"types": types, "provider": asked.provider, "connection": asked.connection, "booking": asked.booking}
 

@@ -125,7 +125,7 @@ async def discard_quarantined(request: Asker, receipt_id: Id) -> None:
 async def _retry(services: Services, stored: StoredReceipt) -> Accepted:
     if stored.inbound is None:
         raise Refusal(409, "Its bytes are not kept any more, so it cannot be tried again.")
-    return await normalize.retry(services.store, stored, services.inboxes.by_id(stored.token))
+    return await normalize.retry(services.store, stored, services.inboxes.by_id(stored.token, stored.connection))
 
 
 async def _quarantined(services: Services, receipt_id: str) -> StoredReceipt:

@@ -167,8 +167,13 @@ def _here(connection: Asked) -> str:
 
 def _local(back: str | None) -> str:
     """Take a way back only if it stays here."""
-    stays = back is not None and back.startswith("/") and back[1:2] not in ("/", "\\") and back.isprintable()
+    stays = back is not None and back.startswith("/") and back[1:2] not in ("/", "\\") and _plain(back)
     return back if stays and back is not None else "/"
+
+
+def _plain(text: str) -> bool:
+    """Say whether a header can hold it."""
+    return text.isascii() and text.isprintable()
 
 
 HANDLERS: list[Any] = [ask_key, sign_in, sign_out]

@@ -115,6 +115,15 @@ async def test_waiting_ends_when_something_happens(connected: Gateway) -> None:
     assert [e["id"] for e in (await waiting)["items"]] == [event]
 
 
+async def test_waiting_ends_when_the_key_is_revoked(connected: Gateway) -> None:
+    made = await connected.post("/v1/keys", {"scopes": ["events:read"]}, 201)
+    headers = {"authorization": f"Bearer {made['key']}"}
+    waiting = asyncio.create_task(connected.http.get("/v1/events", params={"wait": 30}, headers=headers))
+    await asyncio.sleep(0.1)
+    await connected.http.delete(f"/v1/keys/{made['id']}")
+    assert (await waiting).status_code == 401
+
+
 async def test_waiting_ends_after_the_time_asked_for(connected: Gateway) -> None:
     assert (await connected.get("/v1/events", wait=0.01))["items"] == []
 
