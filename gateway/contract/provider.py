@@ -260,6 +260,9 @@ class WebhookApi(Api):
     """The event names that can be subscribed to."""
     shows_secret: ClassVar[bool] = False
     """Whether the list tells a webhook's signing secret: then one without it is a webhook that does not sign."""
+    keeps_label: ClassVar[bool] = True
+    """Whether a webhook can be told by `Wanted.label`. Say False where it has no text: on a URL that is one
+    connection's alone, one without secret and label then counts as ours when calls are not signed."""
 
     @abstractmethod
     async def create(self, http: Http, wanted: Wanted) -> Webhook:

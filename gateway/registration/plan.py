@@ -10,6 +10,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract.provider import Wanted, Webhook
 from gateway.store.model import Remote
@@ -35,7 +36,7 @@ class Known(Struct, frozen=True, kw_only=True):
     gateway and connection, where a provider keeps one. `ids`: those it ever had there.
     `taken`: ids of our other connections. `last`: as last seen. `leaving`: those at addresses of before that a person
     said are to go. `alone`: the URLs are this connection's own.
-    `updates`, `shows_secret`: what the provider's API can do. `decision`: a person's, or None.
+    `updates`, `shows_secret`, `keeps_label`: what the provider's API can do. `decision`: a person's, or None.
     """
 
     urls: tuple[str, ...]
@@ -48,6 +49,7 @@ class Known(Struct, frozen=True, kw_only=True):
     alone: bool = False
     updates: bool = False
     shows_secret: bool = False
+    keeps_label: bool = True
     restored: bool = False
     decision: Decision | None = None
 
@@ -70,7 +72,7 @@ class Step(Struct, frozen=True):
 class Plan(Struct, frozen=True, kw_only=True):
     """The way from what is to what should be. `decide`: what a person has to say before anything is done.
 
-    `left`: webhooks that look like ours and are left alone, in words.
+    `left`: webhooks that look like ours and are left alone, in words. `seen`: the ids of all that are there.
     """
 
     kind: Kind = "nothing"
@@ -78,6 +80,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     steps: tuple[Step, ...] = ()
     decide: str | None = None
     left: tuple[str, ...] = ()
+    seen: frozenset[str] = frozenset()
 
     @property
     def in_place(self) -> bool:
@@ -105,9 +108,7 @@ def plan(wanted: Wanted | None, listed: Sequence[Webhook], known: Known) -> Plan
     drift = (*_doubts(listed, wanted, known), *_drift(keeper, wanted, known), *_doubles(ours[1:]))
     steps = _steps(keeper, ours[1:], wanted, known)
     made = _made(drift, steps, _left(listed, ours, known))
-    return Plan(
-        kind=made.kind, drift=made.drift, steps=made.steps, left=made.left, decide=_decide(listed, wanted, known)
-    )
+    return replace(made, decide=_decide(listed, wanted, known), seen=frozenset(webhook.id for webhook in listed))
 
 
 def by_hand(*, restored: bool) -> Plan:
@@ -136,7 +137,7 @@ def _ours(webhook: Webhook, known: Known) -> bool:
         return True
     if webhook.label is not None:
         return webhook.label == known.label
-    return known.alone and not known.secrets and webhook.secret is None and webhook.label is None
+    return known.alone and not known.keeps_label and not known.secrets and webhook.secret is None
 
 
 def _former(webhook: Webhook, known: Known) -> bool:

@@ -1,7 +1,7 @@
 """One connection's webhook, seen from its provider's side: make it, and leave nothing of it."""
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Collection, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from gateway.contract.errors import (
     WebhookLimit,
 )
 from gateway.contract.provider import Http, Wanted, Webhook, WebhookApi
-from gateway.registration.plan import Known, Plan, plan, standing
+from gateway.registration.plan import Known, Plan, place, plan, standing
 from gateway.store.model import Connection
 
 T = TypeVar("T")
@@ -45,6 +45,10 @@ FIND_SECONDS = 10.0
 TOO_MANY_REQUESTS = 429
 
 
+class AnotherWebhook(ProviderApiError):
+    """Say that what a provider answered is not the webhook that was asked for."""
+
+
 class Remote(Struct, frozen=True):
     """The API of one connection's provider, logged in, and the webhook that should be there.
 
@@ -63,19 +67,28 @@ class Remote(Struct, frozen=True):
         """Compare what is there with what should be."""
         return plan(self.wanted, await self._listed(), self.known)
 
-    async def create(self) -> Webhook:
-        """Make the webhook. One that was made although its answer was lost is found and taken: never a second."""
+    async def create(self, seen: Collection[str] = ()) -> Webhook:
+        """Make the webhook. One that was made although its answer was lost is found and taken: never a second.
+
+        `seen`: the ids of those that are there before. Raises AnotherWebhook when the answer names none that is new.
+        """
         try:
-            return await guarded(self.api.create(self.http, self.wanted))
+            answered = await guarded(self.api.create(self.http, self.wanted))
         except ApiUnavailable as error:
             made = None if certain(error) else await self._made_all_the_same()
             if made is None:
                 raise
             return made
+        if answered.id in seen:
+            raise _another(f"{answered.id}, which was there before, instead of a new one")
+        return self._as_asked(answered)
 
     async def update(self, webhook_id: str) -> Webhook | None:
-        """Change a webhook in place; None when the provider has no such verb."""
-        return await guarded(self.api.update(self.http, webhook_id, self.wanted))
+        """Change a webhook in place; None when the provider has no such verb. Raises AnotherWebhook."""
+        changed = await guarded(self.api.update(self.http, webhook_id, self.wanted))
+        if changed is not None and changed.id != webhook_id:
+            raise _another(f"{changed.id} instead of {webhook_id}")
+        return None if changed is None else self._as_asked(changed)
 
     async def delete(self, webhook_id: str) -> None:
         """Delete one; one that is gone already is done."""
@@ -86,6 +99,15 @@ class Remote(Struct, frozen=True):
         known = replace(self.known, decision="beside" if self.connection.restored else "move")
         for step in plan(None, await self._listed(), known).steps:
             await self.delete(str(step.webhook))
+
+    def _as_asked(self, webhook: Webhook) -> Webhook:
+        """See that it calls the very URL that was given: one that differs by a slash is another."""
+        if webhook.url == self.wanted.url:
+            return webhook
+        there, asked = place(webhook.url), place(self.wanted.url)
+        raise _another(
+            f"{webhook.id}, which calls {'another path' if there == asked else there} and not {asked} as asked"
+        )
 
     async def _made_all_the_same(self) -> Webhook | None:
         try:
@@ -124,6 +146,13 @@ class Remote(Struct, frozen=True):
         for secret in (*tokens, *self.connection.secrets, *map(str, self.connection.credentials.values())):
             words = words.replace(secret, "***") if len(secret) >= SHORTEST else words
         return words.rstrip(".")
+
+
+def _another(what: str) -> AnotherWebhook:
+    return AnotherWebhook(
+        f"it names another webhook or URL than was asked for: {what}. It was not noted as ours, and nothing was "
+        "deleted for it: look there which webhooks exist, and delete by hand what nobody needs"
+    )
 
 
 def certain(error: ProviderApiError) -> bool:

@@ -18,7 +18,7 @@ from gateway.contract.errors import (
 )
 from gateway.contract.provider import Webhook
 from gateway.registration.plan import Decision, Plan, by_hand
-from gateway.registration.remote import Remote
+from gateway.registration.remote import AnotherWebhook, Remote
 from gateway.registration.rows import Gone, Rows
 from gateway.registration.rules import Conflict, Invalid
 from gateway.registration.ways import Ways
@@ -185,6 +185,12 @@ class Repairs:
         try:
             await self._take_steps(remote, plan, done)
         except (ProviderApiError, EgressRefused) as error:
+            if by_itself and isinstance(error, AnotherWebhook):  # each try may leave one more there
+                tried = self._now()
+                with suppress(Gone):
+                    await self._rows.update(
+                        connection_id, lambda c: replace(c, repairs=(*_recent(c.repairs, tried), tried))
+                    )
             raise await self._failed(remote, error) from None
         heard, now = await self._heard(connection_id), self._now()
         repairs = (now,) if by_itself and done else ()
@@ -203,12 +209,12 @@ class Repairs:
 
     async def _take_steps(self, remote: Remote, plan: Plan, done: list[str]) -> None:
         """Take the steps in their order; `done` grows with each, in words."""
-        changed: str | None = None
+        changed: frozenset[str] = frozenset()
         instead = next((step.webhook for step in plan.steps if step.verb == "delete"), None)
         for step in plan.steps:
             if step.verb == "create":
-                changed = await self._create(remote, instead, done, in_place=plan.in_place)
-            elif step.verb == "delete" and step.webhook != changed:
+                changed = await self._create(remote, instead, done, plan)
+            elif step.verb == "delete" and step.webhook not in changed:
                 await remote.delete(str(step.webhook))
                 done.append(f"Deleted {step.webhook}.")
             elif step.verb == "update":
@@ -216,24 +222,22 @@ class Repairs:
             elif step.verb == "adopt":
                 await self._adopt(remote, str(step.webhook), done)
 
-    async def _create(self, remote: Remote, instead: str | None, done: list[str], *, in_place: bool) -> str | None:
-        """Make the webhook; where there is no room, in the place of the old one, whose id is then answered."""
+    async def _create(self, remote: Remote, instead: str | None, done: list[str], plan: Plan) -> frozenset[str]:
+        """Make the webhook; where there is no room, in the place of the old one. Answers what is not to be deleted."""
         try:
-            await self._made(remote, await remote.create(), done)
+            return frozenset({await self._made(remote, await remote.create(plan.seen), done)})
         except WebhookLimit:
             if instead is None:
                 raise
-        else:
-            return None
         done.append("The account has no room for one more webhook.")
-        if in_place and await self._update(remote, instead, done):
-            return instead
+        if plan.in_place and await self._update(remote, instead, done):
+            return frozenset({instead})
         await self._may_miss(remote.connection)
         await remote.delete(instead)
         done.append(f"Deleted {instead} first: what happened until the new one was there is missed.")
-        await self._made(remote, await remote.create(), done)
+        made = await self._made(remote, await remote.create(plan.seen - {instead}), done)
         await self.missed(remote.connection.id)
-        return instead
+        return frozenset({instead, made})
 
     async def _update(self, remote: Remote, webhook_id: str, done: list[str]) -> bool:
         webhook = await remote.update(webhook_id)
@@ -248,13 +252,14 @@ class Repairs:
         await self._rows.update(remote.connection.id, lambda c: registered(c, remote, found, self._now()))
         done.append(f"Took {webhook_id}, which was there.")
 
-    async def _made(self, remote: Remote, webhook: Webhook, done: list[str]) -> None:
+    async def _made(self, remote: Remote, webhook: Webhook, done: list[str]) -> str:
         try:
             await self._rows.update(remote.connection.id, lambda c: registered(c, remote, webhook, self._now()))
         except Gone:  # somebody forgot the connection meanwhile: nobody would know of this one
             await remote.delete(webhook.id)
             raise
         done.append(f"Made {webhook.id}.")
+        return webhook.id
 
     async def _may_miss(self, connection: Connection) -> None:
         """Commit since when events may be missing: since the webhook was last seen as it should be."""

@@ -89,6 +89,7 @@ class Ways:
             alone=connection.token is not None,
             updates=type(api).update is not WebhookApi.update,
             shows_secret=api.shows_secret,
+            keeps_label=api.keeps_label,
             restored=connection.restored,
             decision=connection.repairing,
         )

@@ -74,13 +74,25 @@ def test_of_a_vendor_that_shows_no_secret_only_what_was_given_is_known() -> None
     assert made.kind == "replace"
 
 
-def test_an_unsigned_webhook_is_known_by_its_label_or_by_a_url_of_its_own() -> None:
-    unsigned, wanted = replace(KNOWN, secrets=()), replace(WANTED, secret=None)
+def test_an_unsigned_webhook_is_known_by_its_label_or_where_there_is_none_by_a_url_of_its_own() -> None:
+    unsigned, wanted = replace(KNOWN, secrets=(), keeps_label=False), replace(WANTED, secret=None)
     plain = hook(secret=None)
     assert standing(wanted, [plain], unsigned) is None, "on a shared URL, anybody's"
     assert standing(wanted, [replace(plain, label="somebody's")], replace(unsigned, alone=True)) is None
     assert standing(wanted, [replace(plain, label=LABEL)], unsigned) is not None
     assert standing(wanted, [plain], replace(unsigned, alone=True)) is not None
+    assert standing(wanted, [plain], replace(unsigned, alone=True, keeps_label=True)) is None, "ours would say so"
+
+
+@pytest.mark.parametrize("label", [None, "", "by hand"])
+def test_what_somebody_made_on_a_url_of_ours_is_left_alone_and_named(label: str | None) -> None:
+    about, wanted = known(secrets=(), alone=True, shows_secret=False), replace(WANTED, secret=None)
+    ours, theirs = hook(secret=None, label=LABEL), hook("h2", secret=None, label=label)
+    made = plan(wanted, [ours, theirs], about)
+    assert (made.kind, made.drift) == ("nothing", ())
+    assert made.left == ("h2 calls this connection's URL, but was not made by this gateway: left alone.",)
+    assert plan(wanted, [theirs], about).kind == "create"
+    assert plan(None, [theirs], about).steps == ()
 
 
 def test_another_connection_of_ours_keeps_its_own() -> None:
@@ -156,6 +168,7 @@ knowledge = st.builds(
     alone=st.booleans(),
     updates=st.booleans(),
     shows_secret=st.booleans(),
+    keeps_label=st.booleans(),
     restored=st.booleans(),
     decision=st.sampled_from([None, "move", "beside"]),
 )
@@ -174,7 +187,7 @@ def may_touch(webhook: Webhook, about: Known) -> bool:
     if webhook.url not in about.urls:
         return at_last and moves
     ours_by_name = webhook.label == LABEL or (webhook.secret is not None and webhook.secret in about.secrets)
-    nameless = webhook.label is None and webhook.secret is None and not about.secrets
+    nameless = not about.keeps_label and webhook.label is None and webhook.secret is None and not about.secrets
     return ours_by_name or webhook.id in about.ids or (about.alone and nameless)
 
 

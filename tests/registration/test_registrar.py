@@ -15,10 +15,11 @@ from gateway.contract.errors import (
     WebhookLimit,
 )
 from gateway.contract.provider import Wanted
+from gateway.registration.remote import AnotherWebhook
 from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
 from gateway.store.model import Connection
 from tests.registration.conftest import Bench, removing
-from tests.registration.vendors import full
+from tests.registration.vendors import Answering, full
 
 SCHEME = {"header": "x-sig", "encoding": "hex"}
 
@@ -176,6 +177,17 @@ async def test_a_webhook_whose_making_was_not_answered_is_found_and_taken(desk: 
     assert made.status == "waiting"
     assert set(desk.office.hooks) == {theirs.id, made.remote.id}
     assert desk.office.asked.count("create") == 1
+
+
+@pytest.mark.parametrize("office", [Answering], indirect=True)
+@pytest.mark.parametrize("how", ["normalises", "names"])
+async def test_an_answer_about_another_webhook_makes_no_connection(desk: Bench, how: str) -> None:
+    theirs = desk.office.add(Wanted(url="https://else.example/x", events=("made",), secret=None, label="x"))
+    setattr(desk.office, how, theirs.id)
+    with pytest.raises(AnotherWebhook, match="delete by hand what nobody needs"):
+        await desk.connect("signing")
+    assert (await desk.rows(), "delete" in desk.office.asked) == ([], False)
+    assert desk.office.hooks[theirs.id] == theirs
 
 
 async def test_while_nobody_can_say_whether_a_webhook_was_made_the_row_stays(desk: Bench) -> None:

@@ -9,11 +9,13 @@ from msgspec.structs import replace
 from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, EgressRefused, WebhookLimit
 from gateway.contract.provider import Wanted, Webhook
 from gateway.registration.plan import Decision
+from gateway.registration.remote import AnotherWebhook
 from gateway.registration.repair import REPAIRS_A_DAY
+from gateway.registration.rotate import RotateRequest
 from gateway.registration.rules import Conflict, ConnectionChange, Invalid
 from gateway.store.model import Connection
 from tests.registration.conftest import Bench, bench
-from tests.registration.vendors import Changing, Office
+from tests.registration.vendors import Answering, Changing, Office
 
 
 def drifted(desk: Bench, made: Connection, **fields: Any) -> None:
@@ -150,6 +152,66 @@ async def test_a_full_account_needs_its_operator_until_there_is_room(desk: Bench
     row = await desk.row(made.id)
     assert (row.status, row.problem) == ("waiting", None)
     assert [event.data.status for event in await desk.told()] == ["needs_repair", "waiting"]  # type: ignore[union-attr]
+
+
+# --- answers that are not believed ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("office", [Answering], indirect=True)
+@pytest.mark.parametrize("loses_answers", [False, True])
+async def test_a_vendor_that_keeps_one_webhook_for_a_url_is_left_with_it(desk: Bench, loses_answers: bool) -> None:
+    assert isinstance(desk.office, Answering)
+    made = await desk.connect("signing")
+    desk.office.upserts = True
+    if loses_answers:
+        desk.office.at = lambda name: lost() if name == "after update" else None
+        await desk.registrar.rotation.rotate(made.id, RotateRequest())
+    else:
+        with pytest.raises(AnotherWebhook, match="hook-1, which was there before, instead of a new one"):
+            await desk.registrar.rotation.rotate(made.id, RotateRequest())
+        assert (await desk.row(made.id)).status == "needs_repair"
+    assert (list(desk.office.hooks), "delete" in desk.office.asked) == (["hook-1"], False)
+    await desk.watch.round()
+    row = await desk.row(made.id)
+    assert (row.status, desk.office.hooks["hook-1"].secret) == ("waiting", row.secrets[0])
+
+
+def lost() -> None:
+    raise ApiUnavailable("no answer within 20 s")
+
+
+@pytest.mark.parametrize("office", [Answering], indirect=True)
+@pytest.mark.parametrize("drift", [{"events": ("made",)}, {"active": False}])
+@pytest.mark.parametrize("number", [0, 1])
+async def test_an_answer_about_somebody_elses_webhook_is_not_believed(desk: Bench, number: int, drift: Any) -> None:
+    assert isinstance(desk.office, Answering)
+    theirs, made = strangers(desk), await desk.connect("plain")
+    drifted(desk, made, **drift)
+    desk.office.names = theirs[number].id
+    with pytest.raises(AnotherWebhook, match=f"{theirs[number].id}.*not noted as ours, and nothing was deleted"):
+        await desk.registrar.repairs.repair(made.id)
+    row = await desk.row(made.id)
+    assert (row.webhook_ids, row.remote, row.status) == (made.webhook_ids, made.remote, "needs_repair")
+    assert "delete" not in desk.office.asked
+    desk.office.names = None
+    assert await desk.registrar.disconnect(made.id) is True
+    assert list(desk.office.hooks.values()) == theirs
+
+
+@pytest.mark.parametrize("office", [Answering], indirect=True)
+async def test_a_url_that_the_vendor_changes_is_no_success_and_is_not_tried_for_ever(desk: Bench) -> None:
+    assert isinstance(desk.office, Answering)
+    made = await desk.connect("signing")
+    desk.office.hooks.clear()
+    desk.office.normalises = True
+    for _ in range(REPAIRS_A_DAY):
+        with pytest.raises(AnotherWebhook, match=r"calls another path and not https://gateway\.example as asked"):
+            await desk.registrar.repairs.watch(made.id)
+    tries = desk.office.asked.count("create")
+    await desk.registrar.repairs.watch(made.id)
+    assert desk.office.asked.count("create") == tries
+    row = await desk.row(made.id)
+    assert (row.status, row.remote, row.webhook_ids) == ("needs_repair", made.remote, made.webhook_ids)
 
 
 # --- refusals ------------------------------------------------------------------------------------------------------

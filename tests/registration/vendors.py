@@ -120,6 +120,32 @@ class Changing(Office):
         return self.hooks[webhook_id]
 
 
+class Answering(Changing):
+    """One whose answers are not what was asked for.
+
+    `upserts`: a URL that is called already gets no second webhook. `normalises`: a URL gets a slash at its end.
+    `names`: the id of the webhook that every answer is about instead.
+    """
+
+    upserts = normalises = False
+    names: str | None = None
+
+    async def create(self, http: Http, wanted: Wanted) -> Webhook:
+        there = next((hook for hook in self.hooks.values() if hook.url == wanted.url), None)
+        if self.upserts and there is not None:
+            return await super().update(http, there.id, wanted)
+        if self.normalises:
+            wanted = replace(wanted, url=f"{wanted.url}/")
+        made = await super().create(http, wanted)
+        return self.hooks[self.names] if self.names else made
+
+    async def update(self, http: Http, webhook_id: str, wanted: Wanted) -> Webhook:
+        if self.normalises:
+            wanted = replace(wanted, url=f"{wanted.url}/")
+        changed = await super().update(http, webhook_id, wanted)
+        return self.hooks[self.names] if self.names else changed
+
+
 class Silent(Provider):
     """Translates nothing: only connecting is tried here."""
 
