@@ -159,7 +159,8 @@ class Store:
 
     async def look_at_version(self) -> int:
         """Tell the version of the configuration as it is now, whoever changed it."""
-        self._version = max(self._version, await self._engine.read(config_version))
+        if not self._engine.alone:
+            self._version = max(self._version, await self._engine.read(config_version))
         return self._version
 
     async def pulse(self) -> None:
@@ -285,8 +286,7 @@ class Store:
 
     async def due(self) -> Work:
         """Say which destinations have something due, and how long it is until the next."""
-        if not self._engine.alone:
-            await self.look_at_version()
+        await self.look_at_version()
         return await self._engine.read(partial(queue.due, now=self.now()))
 
     async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]:

@@ -7,6 +7,7 @@ from litestar.handlers import BaseRouteHandler
 
 from gateway.sealing import digest
 from gateway.store.model import Key
+from gateway.store.store import Store
 from gateway.web.problems import Refusal
 from gateway.web.services import Services
 
@@ -30,9 +31,22 @@ async def authorize(connection: Asked, handler: BaseRouteHandler) -> None:
     connection.scope["auth"] = key
 
 
-async def lives(services: Services, key: Key) -> bool:
-    """Say whether a key was not revoked since: an answer that goes on for long asks before each part of it."""
-    return any(each.digest == key.digest for each in await services.store.keys())
+class Standing:
+    """Whether a key still stands: an answer that goes on for long asks before each part of it."""
+
+    def __init__(self, store: Store, key: Key) -> None:
+        self._store = store
+        self._key = key
+        self._seen: int | None = None
+        self._stands = True
+
+    async def stands(self) -> bool:
+        """Say whether the key was not revoked since, in any process. The keys are read only after a change."""
+        version = await self._store.look_at_version()
+        if version != self._seen:
+            self._stands = any(key.digest == self._key.digest for key in await self._store.keys())
+            self._seen = version
+        return self._stands
 
 
 def holds(key: Key, scope: Scope) -> bool:

@@ -11,7 +11,7 @@ from gateway.store.model import Key, StoredEvent
 from gateway.web.api.calls import call
 from gateway.web.api.events import Which, narrowed, position, read
 from gateway.web.api.reading import Asker, wired
-from gateway.web.auth import lives
+from gateway.web.auth import Standing
 from gateway.web.problems import Refusal
 from gateway.web.services import Services
 
@@ -61,11 +61,12 @@ async def _counted(services: Services, told: AsyncIterator[bytes]) -> AsyncItera
 
 async def _told(services: Services, after: int, asked: Which, key: Key) -> AsyncIterator[bytes]:
     clock = asyncio.get_running_loop().time
+    standing = Standing(services.store, key)
     yield HELLO
     spoke = clock()
     while services.not_ready is None:
         events, after = await read(services, after, asked, BATCH)
-        if (events or clock() - spoke >= KEEP_ALIVE) and not await lives(services, key):
+        if (events or clock() - spoke >= KEEP_ALIVE) and not await standing.stands():
             yield REVOKED
             return
         if events:

@@ -7,8 +7,9 @@ import httpx
 import pytest
 from litestar.routes import HTTPRoute
 
+from gateway.store.model import Key
 from gateway.web.app import create_app
-from gateway.web.auth import SCOPES, Scope
+from gateway.web.auth import SCOPES, Scope, Standing
 from tests.web.conftest import Gateway
 
 READ, REPLAY, CONFIG, CHANGE, ADMIN = SCOPES
@@ -142,3 +143,33 @@ async def test_a_revoked_key_is_dead_at_once(gateway: Gateway) -> None:
     assert (await gateway.http.get("/v1/stats", headers=headers)).status_code == 200
     assert (await gateway.http.delete(f"/v1/keys/{made['id']}")).status_code == 204
     assert (await gateway.http.get("/v1/stats", headers=headers)).status_code == 401
+
+
+async def test_an_answer_that_goes_on_reads_the_keys_only_after_a_change(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await gateway.post("/v1/keys", {"scopes": ["events:read"]}, 201)
+    rows = {row.id: row for row in await gateway.store.keys()}
+    readings = counted(gateway, monkeypatch)
+    standing = Standing(gateway.store, rows[made["id"]])
+    assert [await standing.stands() for _ in range(3)] == [True] * 3
+    assert len(readings) == 1
+    await gateway.key("events:read")
+    assert [await standing.stands() for _ in range(3)] == [True] * 3
+    assert len(readings) == 2
+    await gateway.store.remove_key(made["id"])
+    assert [await standing.stands() for _ in range(3)] == [False] * 3
+    assert len(readings) == 3
+
+
+def counted(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> list[list[Key]]:
+    """Keep what each reading of the keys found."""
+    readings: list[list[Key]] = []
+    read = gateway.store.keys
+
+    async def keys() -> list[Key]:
+        readings.append(await read())
+        return readings[-1]
+
+    monkeypatch.setattr(gateway.store, "keys", keys)
+    return readings

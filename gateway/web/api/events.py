@@ -17,7 +17,7 @@ from gateway.web.api.masking import masked
 from gateway.web.api.pages import After, Limit
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.types import Pattern, expand
-from gateway.web.auth import holds, lives
+from gateway.web.auth import Standing, holds
 from gateway.web.problems import Refusal, missing
 from gateway.web.services import Services
 
@@ -89,6 +89,7 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
     if asked.newest:
         return await _end(services, asked)
     after = 0 if asked.after is None else await position(services, asked.after)
+    standing = Standing(services.store, request.auth)
     until = asyncio.get_running_loop().time() + asked.wait
     while True:
         events, reached = await read(services, after, asked, asked.limit)
@@ -96,7 +97,7 @@ async def list_events(request: Asker, asked: NamedDependency[EventFilter]) -> Ev
         if events or left <= 0 or services.not_ready is not None:
             return _page(events, reached)
         await services.store.changed(min(left, LOOK_AGAIN))
-        if not await lives(services, request.auth):
+        if not await standing.stands():
             raise Refusal(401, "The key was revoked.")
 
 
