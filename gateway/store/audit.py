@@ -5,7 +5,8 @@ from functools import partial
 
 from msgspec import Struct
 
-from gateway.store.engines.engine import Engine, Tx
+from gateway.store.engines.engine import Engine, Row, Tx
+from gateway.store.ids import LARGEST
 from gateway.store.statements import load
 
 ITSELF = "gateway"
@@ -47,6 +48,20 @@ class Audit:
             partial(_list, key=key, action=action, object=object_id, after=after, limit=limit)
         )
 
+    async def newest(
+        self,
+        *,
+        key: str | None = None,
+        action: str | None = None,
+        object_id: str | None = None,
+        before: int | None = None,
+        limit: int = 50,
+    ) -> Sequence[Entry]:
+        """List entries, newest first; `before` is the number of the last one of the page before."""
+        return await self._engine.read(
+            partial(_newest, key=key, action=action, object=object_id, before=before or LARGEST, limit=limit)
+        )
+
     def _add(self, tx: Tx, items: Sequence[tuple[str, str, str | None]]) -> Sequence[None]:
         now = self._engine.now()
         tx.many(_sql.add, [(now, key, action, object_id) for key, action, object_id in items])
@@ -54,7 +69,13 @@ class Audit:
 
 
 def _list(tx: Tx, **asked: int | str | None) -> Sequence[Entry]:
-    return [
-        Entry(number=number, at=at, key=key, action=action, object=object_id)
-        for number, at, key, action, object_id in tx.run(_sql.list, **asked)
-    ]
+    return [_entry(row) for row in tx.run(_sql.list, **asked)]
+
+
+def _newest(tx: Tx, **asked: int | str | None) -> Sequence[Entry]:
+    return [_entry(row) for row in tx.run(_sql.newest, **asked)]
+
+
+def _entry(row: Row) -> Entry:
+    number, at, key, action, object_id = row
+    return Entry(number=number, at=at, key=key, action=action, object=object_id)

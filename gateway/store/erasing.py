@@ -5,6 +5,7 @@ else, and so an address is found wherever it stands. A request is a row; a dead 
 ended. Numbers, ids, types, keys, times and digests stay, so that sums add up and a repeated call is known.
 """
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -71,6 +72,14 @@ class Erasure(Struct, frozen=True):
     deliveries: int
 
 
+class Foreseen(Struct, frozen=True):
+    """How many events and calls a request would empty; `whole`: all that is kept was looked at for it."""
+
+    events: int
+    receipts: int
+    whole: bool
+
+
 class Found(Struct, frozen=True):
     """What is to be emptied for a request, and how far was looked for it."""
 
@@ -109,6 +118,24 @@ class Erasing:
         sealed = self._keys.seal(msgspec.json.encode(whom), _about(erasure))
         await self._engine.write(self._begin, (erasure, sealed))
         return erasure
+
+    async def foresee(self, whom: Whom, seconds: float) -> Foreseen:
+        """Look for what a request would empty, and change nothing; after so many seconds as far as it is by then."""
+        ((receipt, event),) = await self._engine.read(partial(_run, statement=_sql.reached, values={}))
+        at = Erasure("", whom, 0, None, receipt, event, 0, 0, 0, 0, 0, 0)
+        events: set[int] = set()
+        receipts: set[int] = set()
+        until = time.monotonic() + seconds
+        while (at.event, at.receipt) != (event, receipt) and time.monotonic() < until:
+            look = self._look_at_events if at.event < event else self._look_at_receipts
+            found = await look(at, whom)
+            at = found.erasure
+            receipts.update(found.receipts)
+            for some in _some_of(found.events):
+                for seq, call in await self._engine.read(partial(_run, statement=_sql.kept, values={"events": some})):
+                    events.add(seq)
+                    receipts.update(() if call is None else (call,))
+        return Foreseen(len(events), len(receipts), (at.event, at.receipt) == (event, receipt))
 
     async def one(self, erasure: str) -> Erasure | None:
         """Say how far a request has come."""

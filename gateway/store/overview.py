@@ -46,6 +46,20 @@ class SetAside(Struct, frozen=True, kw_only=True):
     size: int
 
 
+class Held(Struct, frozen=True, kw_only=True):
+    """A receipt that waits until its provider answers. `attempt`: how often that was asked; `due`: when it is asked
+    next; `behind`: not before an earlier call about the same booking is settled."""
+
+    number: int
+    id: str
+    connection: str
+    received_at: int
+    size: int
+    due: int
+    attempt: int
+    behind: bool
+
+
 class NextTry(Struct, frozen=True):
     """What is tried next of what waits for a destination: when, how often it was tried, and how that went last."""
 
@@ -147,6 +161,10 @@ class Overview:
         page = {"status": status, "connection": connection, "before": before or LARGEST, "limit": limit}
         return await self._read(lambda tx: [_set_aside(row) for row in tx.run(_sql.newest_set_aside, **page)])
 
+    async def held(self, *, after: int = 0, limit: int = 50) -> list[Held]:
+        """List receipts that wait for their provider's answer, the longest waiting first; `after` is one's number."""
+        return await self._read(partial(_held, after=after, limit=limit))
+
     async def queues(self) -> Queues:
         """Tell what waits and why."""
         return await self._read(_queues)
@@ -196,6 +214,24 @@ def _set_aside(row: Row) -> SetAside:
         received_at=received_at,
         size=size,
     )
+
+
+def _held(tx: Tx, *, after: int, limit: int) -> list[Held]:
+    return [
+        Held(
+            number=number,
+            id=receipt_id(digest),
+            connection=connection,
+            received_at=received_at,
+            size=size,
+            due=due,
+            attempt=attempt,
+            behind=bool(behind),
+        )
+        for number, digest, connection, received_at, size, due, attempt, behind in tx.run(
+            _sql.longest_held, after=after, limit=limit
+        )
+    ]
 
 
 def _queues(tx: Tx) -> Queues:

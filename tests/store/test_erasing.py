@@ -76,6 +76,23 @@ async def test_a_person_goes_from_events_calls_and_quarantine_and_nobody_else_do
     assert (counts.understood, counts.quarantined, counts.discarded, counts.events) == (2, 1, 1, 2)
 
 
+@pytest.mark.parametrize("whom", [{"email": GRACE}, {"booking": "meetergo:con_1:b1"}])
+async def test_what_would_go_is_told_before_and_nothing_goes_for_that(store: Store, whom: dict[str, str]) -> None:
+    for number in range(1, 4):
+        await booked(store, number, key="meetergo:con_1:b1")
+    his = await booked(store, 4, OTHER)
+    inbound = b'{"bookingId":"b1","to":"grace@example.com"}'
+    await store.accept(quarantined(5, inbound=inbound), [])
+    foreseen = await store.erasing.foresee(Whom(**whom), 60.0)
+    assert (foreseen.events, foreseen.receipts, foreseen.whole) == (3, 4, True)
+    assert await store.erasing.foresee(Whom(**whom), 0.0) == erasing.Foreseen(0, 0, whole=False)
+
+    done = await erase(store, **whom)
+    assert (done.events, done.receipts) == (3, 4)
+    assert await gone(store, his) is None
+    assert await store.erasing.foresee(Whom(**whom), 60.0) == erasing.Foreseen(0, 0, whole=True)
+
+
 async def test_a_call_that_waits_for_its_provider_s_answer_goes_too(store: Store) -> None:
     held = receipt(1, inbound=BODY, status="held", wants=("meetergo:con_1:b1",))
     await store.accept(held, [])

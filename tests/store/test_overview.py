@@ -71,6 +71,22 @@ async def test_what_is_quarantined_is_listed_newest_first(store: Store) -> None:
     assert await store.overview.set_aside(status="held") == []
 
 
+async def test_what_is_held_is_listed_longest_first_with_what_waits_behind(store: Store) -> None:
+    names = [
+        (await store.accept(receipt(number, status="held", wants=wants), [])).receipt
+        for number, wants in enumerate((("a",), ("b",), ("c", "a")), start=1)
+    ]
+    await store.held.postpone(names[1], 60.0)
+    first = await store.overview.held(limit=2)
+    rest = await store.overview.held(after=first[-1].number)
+    assert [each.id for each in first + rest] == names
+    assert [each.behind for each in first + rest] == [False, False, True]
+    assert [each.attempt for each in first] == [0, 1]
+    assert first[1].due > first[0].due
+    await store.resolve(names[0], "con_1", [])
+    assert [(each.id, each.behind) for each in await store.overview.held()] == [(names[1], False), (names[2], False)]
+
+
 async def test_what_waits_says_since_when_and_what_is_tried_next(store: Store, clock: HandClock) -> None:
     assert (await store.overview.queues()).oldest is None
     made = await subscribe(store)

@@ -10,3 +10,11 @@ SELECT number, at, key, action, object FROM audit
    AND (CAST(:action AS TEXT) IS NULL OR action = :action)
    AND (CAST(:object AS TEXT) IS NULL OR object = :object)
  ORDER BY number LIMIT :limit
+
+-- name: newest
+SELECT number, at, key, action, object FROM audit
+ WHERE number < :before
+   AND (CAST(:key AS TEXT) IS NULL OR key = :key)
+   AND (CAST(:action AS TEXT) IS NULL OR action = :action)
+   AND (CAST(:object AS TEXT) IS NULL OR object = :object)
+ ORDER BY number DESC LIMIT :limit

@@ -13,6 +13,13 @@ SELECT id, sealed, begun_at, finished_at, last_receipt, last_event, receipt, eve
 -- name: unfinished
 SELECT id FROM erasures WHERE finished_at IS NULL ORDER BY begun_at, id
 
+-- name: reached
+SELECT receipt, seq FROM head
+
+-- name: kept
+-- Of some events those that are not empty, and the calls that they came from.
+SELECT e.seq, e.receipt FROM events e JOIN bodies b ON b.event = e.seq WHERE e.seq IN (:events*)
+
 -- name: some_bodies
 SELECT e.seq, e.id, e.key, b.sealed
   FROM bodies b JOIN events e ON e.seq = b.event

@@ -31,6 +31,18 @@ SELECT number, digest, connection, reason, received_at, size
    AND (CAST(:connection AS TEXT) IS NULL OR connection = :connection)
  ORDER BY number DESC LIMIT :limit
 
+-- name: longest_held
+-- Calls that wait for their provider's answer, the longest first; 1 when an earlier one about the same booking is asked
+-- about before.
+SELECT r.number, r.digest, r.connection, r.received_at, r.size, min(h.due), max(h.attempt),
+       max(CASE WHEN EXISTS (SELECT 1 FROM held other
+                               JOIN receipts o ON o.number = other.receipt AND o.status = 'held'
+                              WHERE other.key_hash = h.key_hash AND other.receipt < h.receipt) THEN 1 ELSE 0 END)
+  FROM receipts r JOIN held h ON h.receipt = r.number
+ WHERE r.status <> 'understood' AND r.status = 'held' AND r.number > :after
+ GROUP BY r.number, r.digest, r.connection, r.received_at, r.size
+ ORDER BY r.number LIMIT :limit
+
 -- name: in_use
 SELECT number, id FROM destinations WHERE removed_at IS NULL
 
