@@ -40,7 +40,75 @@ LONGEST_STOP = 20
 @contextlib.asynccontextmanager
 async def running(settings: Settings, public_url: str) -> AsyncIterator[Services]:
     """Make the parts of a gateway, run its loops, and take it down in the opposite order."""
+    loops = Loops()
+    watchdog = Watchdog(loops, PATIENCE)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(watchdog.stop)
+        services = await _parts(stack, settings, public_url, loops)
+        stack.push_async_callback(loops.stop)
+        dispatcher = _start_loops(services)
+        stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
+        watchdog.start()
+        stack.callback(watchdog.hurry, LONGEST_STOP)
+        yield services
+
+
+async def _parts(stack: contextlib.AsyncExitStack, settings: Settings, public_url: str, loops: Loops) -> Services:
+    """Make the parts, each with what it needs of those before; the stack closes them."""
     providers = load_providers()
+    keys = _keys(settings)
+    metrics = Metrics()
+    store = await Store.open(settings.data_dir, keys, url=settings.database_url, observe=metrics.committed)
+    stack.push_async_callback(store.close)
+    await _ensure_admin_key(store, settings)
+    given = await _ensure_tokens(store, settings)
+    egress = Egress(settings.egress_allow)
+    stack.push_async_callback(egress.aclose)
+    inboxes = Inboxes(store, providers, public_url, given)
+    await inboxes.refresh()
+    registrar = Registrar(store, egress, providers, inboxes)
+    tells = tracing(os.environ)
+    stack.callback(tells.close)
+    return Services(
+        settings,
+        store,
+        egress,
+        providers,
+        registrar,
+        inboxes,
+        public_url,
+        loops=loops,
+        metrics=metrics,
+        tracing=tells,
+        following=None if store.alone else Following(store, inboxes),
+    )
+
+
+def _start_loops(services: Services) -> Dispatcher:
+    """Start what goes on by itself. The dispatcher is told to stop, so that what is on its way still arrives."""
+    store, loops = services.store, services.loops
+    dispatcher = Dispatcher(store, services.egress, _terms(services), loops, places=descriptors() // 3)
+    watch = _watch(services)
+    loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
+    loops.start("lag", services.metrics.watch_lag)
+    loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
+    loops.start("dispatcher", dispatcher.run)
+    if services.following is not None:
+        loops.start("configuration", services.following.run)
+        loops.start("notes", watch.run_notes)
+    for name, run in (
+        ("removals", services.registrar.run_removals),
+        ("watch", watch.run),
+        ("upkeep", services.upkeep.run),
+        ("confirming", services.confirmation.run),
+        ("catching up", services.reconciler.run),
+    ):
+        loops.start(name, partial(store.lead, run))
+    return dispatcher
+
+
+def _keys(settings: Settings) -> sealing.KeyRing:
+    """Read what everything is sealed with, made at a first start. Raises ConfigurationError where none can be right."""
     sealing.make_private_dir(settings.data_dir)
     if settings.secret_keys is None and settings.database_url is not None:
         raise ConfigurationError(
@@ -51,61 +119,11 @@ async def running(settings: Settings, public_url: str) -> AsyncIterator[Services
             f"{settings.data_dir} holds a database, but not the {sealing.KEY_FILE} that it is sealed with: "
             "put the file back, or set GATEWAY_SECRET_KEYS"
         )
-    keys = sealing.load_or_create_keys(settings.data_dir, settings.secret_keys)
-    loops = Loops()
-    watchdog = Watchdog(loops, PATIENCE)
-    async with contextlib.AsyncExitStack() as stack:
-        stack.callback(watchdog.stop)
-        metrics = Metrics()
-        store = await Store.open(settings.data_dir, keys, url=settings.database_url, observe=metrics.committed)
-        stack.push_async_callback(store.close)
-        await _ensure_admin_key(store, settings)
-        given = await _ensure_tokens(store, settings)
-        egress = Egress(settings.egress_allow)
-        stack.push_async_callback(egress.aclose)
-        inboxes = Inboxes(store, providers, public_url, given)
-        await inboxes.refresh()
-        registrar = Registrar(store, egress, providers, inboxes)
-        tells = tracing(os.environ)
-        stack.callback(tells.close)
-        services = Services(
-            settings,
-            store,
-            egress,
-            providers,
-            registrar,
-            inboxes,
-            public_url,
-            loops=loops,
-            metrics=metrics,
-            tracing=tells,
-        )
-        dispatcher = Dispatcher(store, egress, _terms(settings, services), loops, places=descriptors() // 3)
-        stack.push_async_callback(loops.stop)
-        loops.start("event loop", partial(tick, partial(loops.beat, "event loop")))
-        loops.start("lag", services.metrics.watch_lag)
-        loops.start("store", partial(_feel, store, partial(loops.beat, "store")))
-        loops.start("dispatcher", dispatcher.run)
-        watch = _watch(settings, services)
-        if not store.alone:
-            services.following = Following(store, inboxes)
-            loops.start("configuration", services.following.run)
-            loops.start("notes", watch.run_notes)
-        for name, run in (
-            ("removals", registrar.run_removals),
-            ("watch", watch.run),
-            ("upkeep", services.upkeep.run),
-            ("confirming", services.confirmation.run),
-            ("catching up", services.reconciler.run),
-        ):
-            loops.start(name, partial(store.lead, run))
-        stack.push_async_callback(dispatcher.stop, DRAIN_SECONDS)
-        watchdog.start()
-        stack.callback(watchdog.hurry, LONGEST_STOP)
-        yield services
+    return sealing.load_or_create_keys(settings.data_dir, settings.secret_keys)
 
 
-def _terms(settings: Settings, services: Services) -> Terms:
+def _terms(services: Services) -> Terms:
+    settings = services.settings
     return Terms(
         schedule=settings.retry_schedule,
         timeout=settings.delivery_timeout,
@@ -116,7 +134,8 @@ def _terms(settings: Settings, services: Services) -> Terms:
     )
 
 
-def _watch(settings: Settings, services: Services) -> Watch:
+def _watch(services: Services) -> Watch:
+    settings = services.settings
     return Watch(
         services.registrar,
         services.store.rhythms.of,
