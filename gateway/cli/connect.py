@@ -101,7 +101,7 @@ def _connected(gateway: Gateway, body: dict[str, Any]) -> Any:
         return gateway.post("/v1/connections", body, holds="inbound_url")
     except Failed as refusal:
         option = {"credentials": "--credential NAME=SOURCE", "settings": "--set NAME=VALUE"}
-        given = option.get(str(refusal).partition(".")[0]) if "required" in str(refusal) else None
+        given = option.get(str(refusal).partition(".")[0]) if str(refusal).endswith(" is missing") else None
         raise (Failed(f"{refusal}: give it with {given}") if given else refusal) from None
 
 

@@ -1,4 +1,4 @@
-"""Which words may stand at a path of a type, for refusals that name them."""
+"""Which words and which fields there may be at a path of a type, for refusals that name them."""
 
 import re
 from collections.abc import Iterator
@@ -9,10 +9,19 @@ from msgspec import inspect
 
 def possible(kind: Any, path: str) -> list[str]:
     """List the words of a Literal at a path (`types[0]`, `site`) of a type; nothing where there is none."""
+    return [str(value) for one in _at(kind, path) if isinstance(one, inspect.LiteralType) for value in one.values]
+
+
+def fields(kind: Any, path: str) -> list[str]:
+    """List the fields of a struct at a path of a type; nothing where there is none."""
+    return [field.encode_name for one in _at(kind, path) if isinstance(one, inspect.StructType) for field in one.fields]
+
+
+def _at(kind: Any, path: str) -> list[inspect.Type]:
     found = list(_plain(inspect.type_info(kind)))
     for name, index in re.findall(r"([^.\[\]]+)|(\[[^\]]*\])", path):
         found = [inner for one in found for part in _inside(one, name, index) for inner in _plain(part)]
-    return [str(value) for one in found if isinstance(one, inspect.LiteralType) for value in one.values]
+    return found
 
 
 def _plain(info: inspect.Type) -> Iterator[inspect.Type]:

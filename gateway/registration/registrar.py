@@ -124,7 +124,7 @@ class Registrar:
         """Check a request: what it becomes, how its calls are signed, and the secret that was made for it."""
         provider = self._providers.get(request.provider)
         if provider is None:
-            raise Invalid("provider", f"not installed; there is {', '.join(sorted(self._providers))}")
+            raise rules.not_installed(request.provider, self._providers)
         settings = rules.converted(request.settings, provider.settings, "settings")
         rules.check_events(provider, settings)
         registers = request.register and isinstance(provider.webhooks, WebhookApi)

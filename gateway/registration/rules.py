@@ -3,7 +3,6 @@
 The rules about URLs keep one thing true: `pipeline.receive` can decide whose call it is from the call alone.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
@@ -14,11 +13,9 @@ from msgspec.structs import asdict
 from gateway.contract.errors import GatewayError
 from gateway.contract.provider import Api, BookingSettings, ByHand, Provider, Settings, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned, usable
+from gateway.registration import words
 from gateway.registration.possible import possible
 from gateway.store.model import Connection
-
-PATTERNS: Mapping[str, str] = {"^https?://": "write an http or https URL"}
-"""What a pattern asks for, in words."""
 
 SECRET_LENGTH = 8
 """The fewest characters a signing secret may have."""
@@ -31,28 +28,18 @@ Text = Annotated[str, Meta(max_length=1024)]
 class Invalid(GatewayError):
     """Say which field of a request is wrong (`credentials.api_key`), and why; never repeats the value."""
 
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}" if field else message)
+    def __init__(self, field: str, message: str, sentence: str | None = None) -> None:
+        super().__init__(sentence or (f"{field}: {message}" if field else message))
         self.field = field
         self.message = message
 
     @classmethod
-    def of(cls, error: msgspec.ValidationError, kind: Any, under: str = "") -> "Invalid":
-        """Read msgspec's message: the path and the names of fields are kept, values that it quotes are not.
+    def of(cls, error: msgspec.ValidationError, kind: Any, under: str = "", *, what: str = "field") -> "Invalid":
+        """Say in plain words what msgspec found wrong in a value that was to be of a kind.
 
-        `kind`: the type that was asked for, which knows the values that are possible at the path.
+        `under`: the name of the field that holds the value. `what`: how people call a member of it.
         """
-        text, _, where = str(error).partition(" - at ")
-        path = where.rpartition("`$")[2].strip(".`")
-        named = re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", text, re.DOTALL)
-        if named:
-            text = "required" if named[1].startswith("missing") else "no such field"
-        if text.startswith("Invalid enum value"):
-            text = f"not one of {', '.join(possible(kind, path)) or 'the values that are possible here'}"
-        pattern = re.fullmatch(r"Expected `str` matching regex '(.*)'", text)
-        text = PATTERNS.get(pattern[1], text) if pattern else text
-        parts = (under, path, named[2] if named else "")
-        return cls(".".join(part for part in parts if part).replace(".[", "["), text)
+        return cls(*words.explain(str(error), kind, under, what))
 
 
 class Conflict(GatewayError):
@@ -79,6 +66,16 @@ class ConnectionChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credentials: dict[str, Any] | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType = UNSET
     signing_secret: Text | UnsetType = UNSET
+
+
+def not_installed(name: str, providers: Mapping[str, Provider]) -> Invalid:
+    """Say what to write in the place of a provider that there is not: it may be what another one calls a `site`."""
+    for provider in providers.values():
+        if name in possible(provider.settings, "site"):
+            how = f"`gateway connect {provider.name} --set site={name}`"
+            return Invalid("provider", f"{name} is connected as {provider.name}, with the setting site={name}: {how}")
+    known = sorted(providers)
+    return Invalid("provider", f"not installed{words.near(name, known)}; there is {', '.join(known)}")
 
 
 def converted(given: Mapping[str, Any], kind: type[S], under: str) -> S:

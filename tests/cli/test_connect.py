@@ -204,8 +204,8 @@ def test_a_refusal_is_one_line_in_the_providers_words_without_our_secret(cli: Cl
 
 
 def test_what_is_missing_is_named_with_the_option_that_gives_it(cli: Cli, standin: StandIn) -> None:
-    standin.problem("POST", "/v1/connections", 400, "credentials.api_key: required")
+    standin.problem("POST", "/v1/connections", 400, "credentials.api_key is missing")
     ended = cli("connect", "harmonizely")
-    assert ended.err == "gateway: credentials.api_key: required: give it with --credential NAME=SOURCE\n"
-    standin.problem("POST", "/v1/connections", 400, "settings.site: required")
-    assert cli("connect", "harmonizely").err == "gateway: settings.site: required: give it with --set NAME=VALUE\n"
+    assert ended.err == "gateway: credentials.api_key is missing: give it with --credential NAME=SOURCE\n"
+    standin.problem("POST", "/v1/connections", 400, "settings.site is missing")
+    assert cli("connect", "harmonizely").err == "gateway: settings.site is missing: give it with --set NAME=VALUE\n"

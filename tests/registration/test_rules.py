@@ -16,6 +16,7 @@ from gateway.registration import rules
 from gateway.registration.possible import possible
 from gateway.registration.rules import Conflict, ConnectionChange, ConnectRequest, Invalid
 from gateway.store.model import Connection
+from providers import PROVIDERS as INSTALLED
 from providers.harmonizely.api import SiteSettings
 from tests.registration.vendors import Key, Office, Pasted, Plain, Signing
 
@@ -34,9 +35,9 @@ def scheme_of(connection: Connection) -> Hmac | Unsigned:
 @pytest.mark.parametrize(
     ("given_", "field", "said"),
     [
-        ({}, "credentials.api_key", "required"),
-        ({"api_key": 5}, "credentials.api_key", "Expected `str`, got `int`"),
-        ({"api_key": "k", "colour": "red"}, "credentials.colour", "no such field"),
+        ({}, "credentials.api_key", "is missing"),
+        ({"api_key": 5}, "credentials.api_key", "must be text"),
+        ({"api_key": "k", "colour": "red"}, "credentials.colour", "there is no such field"),
     ],
 )
 def test_a_wrong_credential_is_named(given_: dict[str, Any], field: str, said: str) -> None:
@@ -52,21 +53,28 @@ def test_a_value_that_is_not_in_a_list_of_words_is_not_repeated() -> None:
         )
     assert refused.value.field == "settings.signature.encoding"
     assert "hunter2" not in str(refused.value)
-    assert refused.value.message == "not one of base64, hex"
+    assert refused.value.message == "must be one of base64, hex"
 
 
 @pytest.mark.parametrize(
     ("given_", "said"),
     [
-        ({"site": "acme"}, "settings.site: not one of harmonizely, simplymeet"),
-        ({"site": "acme", "base_url": None}, "settings.site: not one of harmonizely, simplymeet"),
-        ({"base_url": "api.acme.example"}, "settings.base_url: write an http or https URL"),
+        ({"site": "acme"}, "settings.site must be one of harmonizely, simplymeet"),
+        ({"site": "acme", "base_url": None}, "settings.site must be one of harmonizely, simplymeet"),
+        ({"base_url": "api.acme.example"}, "settings.base_url must be an http or https URL"),
     ],
 )
 def test_a_wrong_setting_is_told_with_what_is_possible(given_: dict[str, Any], said: str) -> None:
     with pytest.raises(Invalid) as refused:
         rules.converted(given_, SiteSettings, "settings")
     assert str(refused.value) == said
+
+
+def test_a_provider_that_is_a_site_of_another_is_told_as_what_to_connect_it() -> None:
+    installed = {provider.name: provider for provider in INSTALLED}
+    assert "`gateway connect harmonizely --set site=simplymeet`" in str(rules.not_installed("simplymeet", installed))
+    assert "did you mean `meetergo`?" in str(rules.not_installed("meetrgo", installed))
+    assert "acme" not in str(rules.not_installed("acme", installed))
 
 
 class Several(Struct):

@@ -69,14 +69,14 @@ async def asked(request: Asker) -> Any:
     try:
         return msgspec.convert(_query(request.scope["query_string"], lists), kind, strict=False)
     except msgspec.ValidationError as error:
-        raise Invalid.of(error, kind) from None
+        raise Invalid.of(error, kind, what="parameter") from None
 
 
 async def no_stray_query(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Refuse query parameters on calls that take none: a mistyped filter must not look as if it had worked."""
     if ASKED not in handler.parsed_fn_signature.parameters:
         for name in _query(connection.scope["query_string"], set()):
-            raise Invalid(name, "no such parameter")
+            raise Invalid(name, "there is no such parameter", f"there is no parameter `{name}` here")
 
 
 def _read(request: Asker, body: bytes, kind: Any) -> Any:

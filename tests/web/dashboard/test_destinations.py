@@ -45,7 +45,7 @@ async def test_who_ticks_some_providers_gets_those_alone(gateway: Gateway, visit
         ({"types": "booking.sheduled"}, "not an event type"),
         ({"headers": "no colon"}, "one a line"),
         ({"rate": "fast"}, "not a number"),
-        ({"rate": "-1"}, ">"),
+        ({"rate": "-1"}, "must be more than 0"),
     ],
 )
 async def test_what_is_wrong_is_told_beside_its_field_and_nothing_typed_is_lost(
