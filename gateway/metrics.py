@@ -5,6 +5,7 @@ What the store can tell is not counted here but asked for when somebody looks (w
 
 import asyncio
 from collections import deque
+from datetime import UTC, datetime
 from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -34,6 +35,8 @@ class Metrics:
             registry=registry,
         )
         self._call = cache(self._calls.labels)
+        self.refused: dict[str, tuple[int, datetime]] = {}
+        """Refused calls by reason: how many, and when the last one came."""
         self._commits = Histogram(
             "gateway_commit_seconds", "How long a commit took, its fsync included.", buckets=COMMITS, registry=registry
         )
@@ -75,6 +78,8 @@ class Metrics:
     def called(self, provider: str, outcome: str, reason: str = "") -> None:
         """Count one call on an inbound URL."""
         self._call(provider, outcome, reason).inc()
+        if outcome == "refused":
+            self.refused[reason] = (self.refused.get(reason, (0,))[0] + 1, datetime.now(UTC))
 
     def committed(self, calls: int, seconds: float, sync_seconds: float) -> None:
         """Count one commit. Called on the writer's thread."""

@@ -35,6 +35,18 @@ class Unreachable(Failed):
     """Say that nobody answered, or that the gateway is starting or stopping: it may be there in a moment."""
 
 
+class LacksScope(Failed):
+    """Say that the key may not do this; `scope` is what it would need."""
+
+    def __init__(self, message: str, scope: str) -> None:
+        super().__init__(message)
+        self.scope = scope
+
+
+class NotAdmitted(Failed):
+    """Say that the gateway does not know the key."""
+
+
 class Gateway:
     """A running gateway's API. Every refusal is raised as Failed, in its own words."""
 
@@ -69,7 +81,7 @@ class Gateway:
         """Ask for bytes that are nothing to us."""
         answer = self._send("GET", path, query={name: value for name, value in query.items() if value is not None})
         if not answer.is_success:
-            raise self._refusal(answer.status_code, _decoded(answer.content), path, {})
+            raise self._refusal(answer, _decoded(answer.content), path, {})
         content: bytes = answer.content
         return content
 
@@ -99,7 +111,7 @@ class Gateway:
         value = _decoded(answer.content)
         if answer.is_success and isinstance(value, dict):
             return answer.status_code, value
-        raise self._refusal(answer.status_code, value, path, body or {})
+        raise self._refusal(answer, value, path, body or {})
 
     def _send(
         self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
@@ -111,12 +123,16 @@ class Gateway:
         except ClientError as error:
             raise Unreachable(f"no gateway answers at {self.url} ({error}): start one with `gateway serve`") from None
 
-    def _refusal(self, status: int, value: Any, path: str, sent: Mapping[str, Any]) -> Failed:
+    def _refusal(self, answer: Any, value: Any, path: str, sent: Mapping[str, Any]) -> Failed:
+        status: int = answer.status_code
         if status < HTTPStatus.BAD_REQUEST or not isinstance(value, dict) or "title" not in value:
             return self._no_gateway(status)
         words = _without_secrets(str(value.get("detail") or value["title"]), sent)
-        kind = Unreachable if status == HTTPStatus.SERVICE_UNAVAILABLE else Failed
-        return kind(words.rstrip(".") + _advice(status, path))
+        line = words.rstrip(".") + _advice(status, path)
+        if status == HTTPStatus.FORBIDDEN:
+            scope = _SCOPE.search(answer.headers.get("www-authenticate", ""))
+            return LacksScope(line, scope[1] if scope else "")
+        return _KINDS.get(status, Failed)(line)
 
     def _holding(self, name: str | None, status: int, value: Any) -> Any:
         if name is not None and name not in value:
@@ -125,6 +141,14 @@ class Gateway:
 
     def _no_gateway(self, status: int) -> Failed:
         return Failed(f"{self.url} answers {status}, but not as a gateway does: check --url or GATEWAY_URL")
+
+
+_SCOPE = re.compile(r'scope="([a-z:]+)"')
+_KINDS: Mapping[int, type[Failed]] = {
+    HTTPStatus.UNAUTHORIZED: NotAdmitted,
+    HTTPStatus.SERVICE_UNAVAILABLE: Unreachable,
+}
+"""Refusals that some command treats in its own way, by status."""
 
 
 def _decoded(content: bytes) -> Any:

@@ -19,7 +19,7 @@ KEY = "gwk_" + "k" * 43
 INBOUND = "http://127.0.0.1:8080/in/" + "t" * 43
 CONNECTION: dict[str, Any] = {
     "id": "con_" + "a" * 26, "provider": "harmonizely", "name": "Sales", "status": "waiting", "silent": False,
-    "inbound_url": INBOUND, "account": None, "settings": {"site": "simplymeet"},
+    "inbound_url": INBOUND, "account": None, "settings": {"site": "simplymeet"}, "verification": "signature",
     "remote": {"id": "wh-1", "url": INBOUND, "events": ["meetingScheduled"], "checked_at": "2026-03-01T09:30:00Z"},
     "instructions": None, "last_received_at": "2026-03-01T09:30:00.123Z", "rejected": 0, "last_rejected_at": None,
     "created_at": "2026-03-01T09:00:00Z",
@@ -100,6 +100,8 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
             answer = answer(parse_qs(parts.query)) if callable(answer) else answer
             sent = answer if isinstance(answer, bytes) else b"" if answer is None else json.dumps(answer).encode()
             self.send_response(status)
+            if status == 403:
+                self.send_header("www-authenticate", f'Bearer scope="{answer["detail"].split()[-1].rstrip(".")}"')
             self.send_header("content-length", str(len(sent)))
             self.end_headers()
             self.wfile.write(sent)

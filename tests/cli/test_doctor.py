@@ -1,6 +1,7 @@
 """`gateway doctor`: what is well is said in a line, what is not comes with what to do."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.cli.conftest import CONNECTION, DELIVERY, DESTINATION, Cli, Ended, St
 CON, DST = CONNECTION["id"], DESTINATION["id"]
 CHECK = f"/v1/connections/{CON}/check"
 CHECKED = {**CONNECTION, "status": "active", "drift": [], "plan": {"steps": []}, "problem": None}
+STATS: dict[str, Any] = {"receipts": {"quarantined": 0}, "deliveries": {}, "refused": {}}
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def well(standin: StandIn, tmp_path: Path) -> StandIn:
     standin.answer("GET", "/ready", {"status": "ready"})
     standin.answer("GET", "/v1/url", {"inbound_url": standin.url + "/in/" + "t" * 43})
     standin.answer("HEAD", "/in/" + "t" * 43, None)
-    standin.answer("GET", "/v1/stats", {"receipts": {"quarantined": 0}, "deliveries": {}})
+    standin.answer("GET", "/v1/stats", STATS)
     standin.page("/v1/connections", CONNECTION)
     standin.answer("POST", CHECK, CHECKED)
     standin.page("/v1/destinations", {**DESTINATION, "paused": False})
@@ -57,7 +59,7 @@ def test_a_gateway_that_is_well_passes(cli: Cli, well: StandIn) -> None:
         (("GET", "/ready"), (503, {"reason": "disk"}), ("gateway", "failed", "disk")),
         (("GET", "/ready"), (200, {"failing": {"watch": "OSError"}}), ("gateway", "warning", "watch: OSError")),
         (("HEAD", "/in/" + "t" * 43), (404, None), ("public URL", "failed", "answers 404")),
-        (("GET", "/v1/stats"), (200, {"receipts": {"quarantined": 3}, "deliveries": {}}),
+        (("GET", "/v1/stats"), (200, {**STATS, "receipts": {"quarantined": 3}}),
          ("quarantine", "warning", "3 calls")),
         (("POST", CHECK), (502, {"title": "x", "detail": "Invalid API key."}),
          ("connection Sales", "failed", "Invalid API key")),
@@ -81,12 +83,55 @@ def test_what_is_not_well_is_found(
 
 
 def test_dead_and_waiting_deliveries_are_found(cli: Cli, well: StandIn) -> None:
-    counts = {"receipts": {"quarantined": 0}, "deliveries": {DST: {"dead": 2, "pending": 5}}}
+    counts = {**STATS, "deliveries": {DST: {"dead": 2, "pending": 5}}}
     well.answer("GET", "/v1/stats", counts)
     well.page("/v1/deliveries", {**DELIVERY, "attempt": 3, "last_status": None, "last_error": "no answer"})
-    lines = cli("doctor").out.splitlines()
-    assert any("5 waiting; the oldest was tried 3 times: no answer" in line for line in lines)
-    assert any("2 deliveries are dead" in line for line in lines)
+    found = finding(cli("doctor", "--json"), "destination crm")
+    assert found["detail"] == "5 waiting; the oldest was tried 3 times: no answer; 2 deliveries are dead"
+    assert "destinations test" in found["advice"]
+    assert "deliveries --status dead" in found["advice"]
+
+
+def test_one_destination_is_one_finding_whatever_is_wrong_with_it(cli: Cli, well: StandIn) -> None:
+    well.answer("GET", "/v1/stats", {**STATS, "deliveries": {DST: {"dead": 2, "pending": 5}}})
+    well.page("/v1/destinations", DESTINATION)
+    found = [one for one in cli("doctor", "--json").answer["findings"] if one["about"].startswith("destination")]
+    assert [one["detail"] for one in found] == ["paused (410 Gone), 5 waiting; 2 deliveries are dead"]
+
+
+def test_refused_calls_are_found_with_what_they_did(cli: Cli, well: StandIn) -> None:
+    now, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=3)
+    well.answer("GET", "/v1/stats", {**STATS, "refused": {
+        "token": {"count": 3, "last_at": now.isoformat()}, "signature": {"count": 9, "last_at": long_ago.isoformat()},
+    }})  # fmt: skip
+    refused = {"rejected": 4, "last_rejected_at": now.isoformat(), "last_received_at": long_ago.isoformat()}
+    well.answer("POST", CHECK, {**CHECKED, **refused})
+    ended = cli("doctor", "--json")
+    assert "3 calls called a URL that is none of this gateway's (404)" in finding(ended, "refused calls")["detail"]
+    assert "gateway url" in finding(ended, "refused calls")["advice"]
+    found = finding(ended, "connection Sales")
+    assert "4 calls that look like its own were refused (401)" in found["detail"]
+    assert f"connections rotate {CON} --signing-secret" in found["advice"]
+    assert "9 calls" not in ended.out
+
+
+def test_a_key_that_may_not_see_everything_is_told_the_scope_it_lacks(cli: Cli, well: StandIn) -> None:
+    for path in ("/v1/url", "/v1/connections", "/v1/destinations"):
+        well.problem("GET", path, 403, "This key lacks the scope config:read.")
+    ended = cli("doctor", "--json")
+    found = finding(ended, "key")
+    assert found["verdict"] == "warning"
+    assert "config:read: not looked at: public URL, connections, destinations" in found["detail"]
+    assert "`gateway keys create --scope config:read`" in found["advice"]
+    assert finding(ended, "quarantine")["verdict"] == "ok"
+    assert "gateway serve" not in ended.out
+
+
+def test_a_key_of_nobody_is_said_to_be_one(cli: Cli, well: StandIn) -> None:
+    well.problem("GET", "/v1/url", 401, "This is not a key of this gateway, or it was revoked.")
+    ended = cli("doctor", "--json")
+    assert finding(ended, "key")["verdict"] == "failed"
+    assert "gateway serve" not in ended.out
 
 
 def test_files_that_others_may_read_are_found(cli: Cli, well: StandIn) -> None:

@@ -6,6 +6,7 @@ from litestar import get
 from msgspec import Struct
 
 from gateway.web.api.calls import call
+from gateway.web.api.pages import Time
 from gateway.web.api.reading import Asker, wired
 
 
@@ -28,12 +29,24 @@ class DeliveryCounts(Struct, frozen=True, kw_only=True):
     skipped: int = 0
 
 
+class RefusedCalls(Struct, frozen=True, kw_only=True):
+    """Calls on inbound URLs that were refused, since this process started: they leave nothing on disk."""
+
+    count: int
+    last_at: Time
+
+
 class Stats(Struct, frozen=True, kw_only=True):
-    """Counts. `deliveries` by the id of the destination."""
+    """Counts. `deliveries` by the id of the destination.
+
+    `refused` by reason: `signature` (401: no connection's, or not signed with its secret), `token` (404: no inbound
+    URL of this gateway), `encoding` (415).
+    """
 
     receipts: ReceiptCounts
     events: int
     deliveries: dict[str, DeliveryCounts]
+    refused: dict[str, RefusedCalls]
 
 
 @get("/stats", **call("events:read"))
@@ -54,6 +67,7 @@ async def show_stats(request: Asker) -> Stats:
         ),
         events=counts.events,
         deliveries={destination: DeliveryCounts(**amounts) for destination, amounts in by_destination.items()},
+        refused={name: RefusedCalls(count=n, last_at=at) for name, (n, at) in services.metrics.refused.items()},
     )
 
 
