@@ -1,6 +1,9 @@
-"""What the operator set up: connections, destinations, keys, tokens. Few rows, sealed whole, read whole."""
+"""What the operator set up: connections, destinations, keys, tokens. Few rows, sealed whole, read whole.
 
-from collections.abc import Sequence
+A row that cannot be opened is left out, so that it takes no other with it; `damaged` names it.
+"""
+
+from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,7 +13,7 @@ from msgspec.structs import replace
 from gateway.contract.errors import ConfigurationError
 from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Row, Tx
-from gateway.store.model import Connection, Destination, Key, Token, VersionConflict
+from gateway.store.model import Connection, Damaged, Destination, Key, Token, VersionConflict
 from gateway.store.statements import Statement, load
 
 T = TypeVar("T", Connection, Destination, Key, Token)
@@ -34,27 +37,29 @@ class Configuration:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def connections(self, tx: Tx) -> list[Connection]:
-        rows = tx.run(_sql.connections)
-        return [replace(self._open(Connection, row), version=row[1], status=row[2]) for row in rows]
+        opened = self._opened(Connection, tx.run(_sql.connections))
+        return [replace(each, version=row[1], status=row[2]) for row, each in opened]
 
     def destinations(self, tx: Tx) -> list[Destination]:
-        rows = tx.run(_sql.destinations)
+        opened = self._opened(Destination, tx.run(_sql.destinations))
         return [
-            replace(
-                self._open(Destination, row[1:]),
-                number=row[0],
-                version=row[2],
-                paused=bool(row[3]),
-                failing_since=row[4],
-            )
-            for row in rows
+            replace(each, number=row[1], version=row[2], paused=bool(row[3]), failing_since=row[4])
+            for row, each in opened
         ]
 
     def keys(self, tx: Tx) -> list[Key]:
-        return [self._open(Key, row) for row in tx.run(_sql.keys)]
+        return [each for _, each in self._opened(Key, tx.run(_sql.keys))]
 
     def tokens(self, tx: Tx) -> list[Token]:
-        return [self._open(Token, row) for row in tx.run(_sql.tokens)]
+        return [each for _, each in self._opened(Token, tx.run(_sql.tokens))]
+
+    def damaged(self, tx: Tx) -> list[Damaged]:
+        """Name the rows that cannot be opened."""
+        found = [Damaged(kind="connection", id=name) for name in self._closed(Connection, tx.run(_sql.connections))]
+        found += [Damaged(kind="destination", id=name) for name in self._closed(Destination, tx.run(_sql.destinations))]
+        found += [Damaged(kind="key", id=name) for name in self._closed(Key, tx.run(_sql.keys))]
+        found += [Damaged(kind="token", id=name) for name in self._closed(Token, tx.run(_sql.tokens))]
+        return found
 
     # --- changing: jobs --------------------------------------------------------------------------------------------
 
@@ -115,9 +120,20 @@ class Configuration:
     def _seal(self, item: Connection | Destination | Key | Token) -> bytes:
         return self._keys.seal(msgspec.json.encode(item), _about(type(item), item.id))
 
-    def _open(self, kind: type[T], row: Row) -> T:
-        """Open a row that starts with its id and ends with its sealed column."""
-        return msgspec.json.decode(self._keys.unseal(row[-1], _about(kind, row[0])), type=kind)
+    def _opened(self, kind: type[T], rows: Sequence[Row]) -> Iterator[tuple[Row, T]]:
+        for row in rows:
+            if (each := self._open(kind, row)) is not None:
+                yield row, each
+
+    def _closed(self, kind: type[T], rows: Sequence[Row]) -> Iterator[str]:
+        return (row[0] for row in rows if self._open(kind, row) is None)
+
+    def _open(self, kind: type[T], row: Row) -> T | None:
+        """Open a row that starts with its id and ends with its sealed column; None when that was changed."""
+        try:
+            return msgspec.json.decode(self._keys.unseal(row[-1], _about(kind, row[0])), type=kind)
+        except SealBroken:
+            return None
 
     # --- at a start ------------------------------------------------------------------------------------------------
 

@@ -130,6 +130,13 @@ class Token(Struct, frozen=True, kw_only=True):
     heard_at: int | None = None
 
 
+class Damaged(Struct, frozen=True, kw_only=True):
+    """A row that cannot be opened: its bytes were changed on disk. All that is known of it is its id."""
+
+    kind: Literal["connection", "destination", "key", "token"]
+    id: str
+
+
 # --- what comes in -------------------------------------------------------------------------------------------------
 
 ReceiptStatus = Literal["understood", "quarantined", "held", "discarded"]
@@ -251,7 +258,8 @@ class Claimed(Struct, frozen=True, kw_only=True):
     """A delivery this process may try once, until its lease ends.
 
     `attempt` is the fence and never starts over; `tries` counts from 1 since the latest retry or replay: which place on
-    the schedule this try has. `accepted_at`: when the event was.
+    the schedule this try has. `accepted_at`: when the event was. `wait`: seconds until it may be sent, where several
+    gateways share a destination's rate.
     """
 
     delivery: int
@@ -260,6 +268,7 @@ class Claimed(Struct, frozen=True, kw_only=True):
     event_id: str
     event_type: str
     accepted_at: int = 0
+    wait: float = 0.0
     body: bytes
 
 

@@ -33,6 +33,7 @@ from gateway.store.model import (
     Claimed,
     Connection,
     Counts,
+    Damaged,
     Delivery,
     DeliveryStatus,
     Destination,
@@ -72,7 +73,7 @@ class Store:
         self._emitter = Emitter(keys, known, routes, engine.now)
         self._tell_of_connection = self._emitter.telling(self._configuration.put_connection)
         self._tell_of_destination = self._emitter.telling(self._configuration.put_destination)
-        self._queue = Queue(keys, known, routes)
+        self._queue = Queue(keys, known, routes, engine.instant)
         self._listing = Listing(keys, known)
         self.overview = Overview(engine.read)
         self.rhythms = Rhythms(engine.read)
@@ -289,9 +290,15 @@ class Store:
         await self.look_at_version()
         return await self._engine.read(partial(queue.due, now=self.now()))
 
-    async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]:
-        """Take up to `limit` due heads for `lease` seconds. None does not mean that nothing is due: see `due`."""
-        return await self._engine.write(self._queue.claim, Claim(destination, limit, round(lease * 1000), self.now()))
+    async def claim(
+        self, destination: int, limit: int, lease: float, rate: float | None = None
+    ) -> list[Claimed]:
+        """Take up to `limit` due heads for `lease` seconds. None does not mean that nothing is due: see `due`.
+
+        `rate`: where other processes claim too, no more are given a second to all of them, each with its time.
+        """
+        claim = Claim(destination, limit, round(lease * 1000), self.now(), rate)
+        return await self._engine.write(self._queue.claim, claim)
 
     async def settle(self, results: Sequence[Result]) -> int | None:
         """Write down how tries of one destination went; a result whose lease somebody else took over changes nothing.
@@ -353,6 +360,10 @@ class Store:
     async def tokens(self) -> list[Token]:
         """List the shared URL's tokens, newest first."""
         return await self._engine.read(self._configuration.tokens)
+
+    async def damaged(self) -> list[Damaged]:
+        """Name what cannot be opened and is therefore in none of these lists; it can still be removed."""
+        return await self._engine.read(self._configuration.damaged)
 
     async def put_connection(self, connection: Connection, *telling: NewEvent) -> Connection:
         """Add (version 0) or change; the answer has the new version. Raises VersionConflict.

@@ -23,6 +23,7 @@ from gateway.registry import load_providers
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.tracing import tracing
+from gateway.web import damaged
 from gateway.web.crowd import descriptors
 from gateway.web.following import Following
 from gateway.web.listening import DRAIN_SECONDS
@@ -60,6 +61,7 @@ async def _parts(stack: contextlib.AsyncExitStack, settings: Settings, public_ur
     metrics = Metrics()
     store = await Store.open(settings.data_dir, keys, url=settings.database_url, observe=metrics.committed)
     stack.push_async_callback(store.close)
+    await damaged.warn(store)
     await _ensure_admin_key(store, settings)
     given = await _ensure_tokens(store, settings)
     egress = Egress(settings.egress_allow)

@@ -37,6 +37,12 @@ async def execute(store: Store, text: str, **values: int) -> None:
     await store._engine.write(job, None)
 
 
+async def damage(store: Store, table: str, which: str = "1 = 1") -> None:
+    """Put the seal of another row in the place of these rows' own: they cannot be opened any more."""
+    text = f"UPDATE {table} SET sealed = (SELECT sealed FROM seals LIMIT 1) WHERE {which}"  # noqa: S608 -- our own words
+    await execute(store, text)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 

@@ -38,7 +38,7 @@ RETURNING version
 DELETE FROM connections WHERE id = :id RETURNING id
 
 -- name: destinations
-SELECT number, id, version, paused, failing_since, sealed FROM destinations WHERE removed_at IS NULL ORDER BY number
+SELECT id, number, version, paused, failing_since, sealed FROM destinations WHERE removed_at IS NULL ORDER BY number
 
 -- name: add_destination
 INSERT INTO destinations (number, id, version, paused, sealed)
@@ -47,9 +47,9 @@ ON CONFLICT (id) DO NOTHING
 RETURNING number, version
 
 -- name: change_destination
--- What failed before was about the destination as it was.
+-- What failed before was about the destination as it was, and so was its pace.
 UPDATE destinations
-   SET version = version + 1, paused = :paused, failing_since = NULL, failed_at = NULL, sealed = :sealed
+   SET version = version + 1, paused = :paused, failing_since = NULL, failed_at = NULL, free_at = 0, sealed = :sealed
  WHERE id = :id AND version = :version AND removed_at IS NULL
 RETURNING number, version
 

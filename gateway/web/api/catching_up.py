@@ -11,7 +11,8 @@ from gateway.store.looks import Look, Reason
 from gateway.web.api.calls import call
 from gateway.web.api.pages import Time, moment, perhaps
 from gateway.web.api.reading import Asker, Id, wired
-from gateway.web.problems import Refusal, missing
+from gateway.web.damaged import absent
+from gateway.web.problems import Refusal
 from gateway.web.services import Services
 
 WITHIN_SECONDS = 10.0
@@ -84,7 +85,7 @@ async def show_look(request: Asker, connection_id: Id) -> LookView | None:
 
 async def _existing(services: Services, connection_id: str) -> None:
     if all(row.id != connection_id for row in await services.store.connections()):
-        raise missing("connection")
+        raise await absent(services.store, "connection", connection_id)
 
 
 def _view(look: Look) -> LookView:

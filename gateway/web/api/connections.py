@@ -19,6 +19,7 @@ from gateway.web.api.calls import call
 from gateway.web.api.pages import Page, Paging, Time, moment, of_all, perhaps
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.auth import holds
+from gateway.web.damaged import absent, all_connections
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -85,7 +86,7 @@ class ConnectionView(Struct, frozen=True, kw_only=True):
 async def list_connections(request: Asker, asked: NamedDependency[Paging]) -> Page[ConnectionView]:
     """List the connections."""
     services = wired(request)
-    rows = await services.store.connections()
+    rows = await all_connections(services.store)
     heard = await services.store.activity()
     whole = holds(request.auth, "config:write")
     return of_all([_view(services, row, heard, whole=whole) for row in rows], asked, lambda row: row.id)
@@ -122,7 +123,7 @@ async def change_connection(
     services = wired(request)
     await latest_call.check(services, connection_id, given)
     if await services.registrar.change(connection_id, given) is None:
-        raise missing("connection")
+        raise await absent(services.store, "connection", connection_id)
     return await shown(services, connection_id, whole=True)
 
 
@@ -135,14 +136,14 @@ async def disconnect(request: Asker, connection_id: Id, asked: NamedDependency[D
     """
     services = wired(request)
     gone = await services.registrar.disconnect(connection_id, force=asked.force)
-    if gone is None:
+    if gone is None and not await services.store.remove_connection(connection_id):  # one that cannot be opened
         raise missing("connection")
-    return Response(None, status_code=204 if gone else 202)
+    return Response(None, status_code=202 if gone is False else 204)
 
 
 async def shown(services: Services, connection_id: str, *, whole: bool) -> ConnectionView:
     """Show the connection of an id. Raises Refusal when there is none."""
-    for row in await services.store.connections():
+    for row in await all_connections(services.store):
         if row.id == connection_id:
             return _view(services, row, await services.store.activity(), whole=whole)
     raise missing("connection")

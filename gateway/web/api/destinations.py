@@ -19,6 +19,7 @@ from gateway.web.api.pages import Page, Paging, Time, moment, of_all
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.trial import Trial, attempt
 from gateway.web.api.types import Pattern, expand
+from gateway.web.damaged import absent, all_destinations
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -91,7 +92,7 @@ class DestinationChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields
 async def list_destinations(request: Asker, asked: NamedDependency[Paging]) -> Page[DestinationView]:
     """List the destinations."""
     services = wired(request)
-    return of_all([_view(row) for row in await services.store.destinations()], asked, lambda row: row.id)
+    return of_all([_view(row) for row in await all_destinations(services.store)], asked, lambda row: row.id)
 
 
 @post("/destinations", **call("config:write"))
@@ -112,8 +113,10 @@ async def create_destination(request: Asker, given: NamedDependency[NewDestinati
 @get("/destinations/{destination_id:str}", **call("config:read"))
 async def show_destination(request: Asker, destination_id: Id) -> DestinationView:
     """Show one destination."""
-    services = wired(request)
-    return _view(await _find(services, destination_id))
+    for row in await all_destinations(wired(request).store):
+        if row.id == destination_id:
+            return _view(row)
+    raise missing("destination")
 
 
 @patch("/destinations/{destination_id:str}", **call("config:write", 409))
@@ -172,7 +175,7 @@ async def rotate_secret(request: Asker, destination_id: Id) -> DestinationWithSe
     return _with_secret(await services.store.put_destination(rotated), secret)
 
 
-@post("/destinations/{destination_id:str}/test", status_code=200, **call("config:write"))
+@post("/destinations/{destination_id:str}/test", status_code=200, **call("config:write", 409))
 async def try_destination(request: Asker, destination_id: Id) -> Trial:
     """Send one signed `gateway.test` event now, also to a paused destination; it is not retried and not in the log."""
     services = wired(request)
@@ -183,7 +186,7 @@ async def _find(services: Services, destination_id: str) -> model.Destination:
     for row in await services.store.destinations():
         if row.id == destination_id:
             return row
-    raise missing("destination")
+    raise await absent(services.store, "destination", destination_id)
 
 
 async def _check(services: Services, row: model.Destination) -> None:

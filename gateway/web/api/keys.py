@@ -12,6 +12,7 @@ from gateway.web.api.calls import call
 from gateway.web.api.pages import Page, Paging, Time, moment, of_all
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.auth import Scope
+from gateway.web.damaged import all_keys
 from gateway.web.problems import Refusal, missing
 
 
@@ -41,7 +42,7 @@ class MadeKey(KeyView, frozen=True, kw_only=True):
 async def list_keys(request: Asker, asked: NamedDependency[Paging]) -> Page[KeyView]:
     """List the keys; what they are themselves is kept nowhere."""
     services = wired(request)
-    return of_all([_view(key) for key in await services.store.keys()], asked, lambda key: key.id)
+    return of_all([_view(key) for key in await all_keys(services.store)], asked, lambda key: key.id)
 
 
 @post("/keys", **call("admin"))
@@ -61,7 +62,7 @@ async def create_key(request: Asker, given: NamedDependency[NewKey]) -> MadeKey:
 async def revoke_key(request: Asker, key_id: Id) -> None:
     """Revoke a key, at once. The last one with the scope admin stays: nobody could make another."""
     services = wired(request)
-    keys = {key.id: key for key in await services.store.keys()}
+    keys = {key.id: key for key in await all_keys(services.store)}
     if key_id not in keys:
         raise missing("key")
     if not any("admin" in key.scopes for key in keys.values() if key.id != key_id):

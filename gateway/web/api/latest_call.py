@@ -12,7 +12,7 @@ from gateway.store.model import Connection, ReceiptStatus
 from gateway.web.api.calls import call
 from gateway.web.api.pages import Time, moment
 from gateway.web.api.reading import Asker, Id, wired
-from gateway.web.problems import missing
+from gateway.web.damaged import absent
 from gateway.web.services import Services
 
 
@@ -35,13 +35,13 @@ class CallView(Struct, frozen=True, kw_only=True):
     misfit: str | None
 
 
-@get("/connections/{connection_id:str}/latest-call", **call("config:read"))
+@get("/connections/{connection_id:str}/latest-call", **call("config:read", 409))
 async def show_latest_call(request: Asker, connection_id: Id) -> CallView | None:
     """Show what the newest call looks like, without a value of it; null: none is kept."""
     services = wired(request)
     row = await _row(services, connection_id)
     if row is None:
-        raise missing("connection")
+        raise await absent(services.store, "connection", connection_id)
     found = await latest_call.latest(services.store, services.inboxes, row)
     if found is None:
         return None

@@ -12,7 +12,7 @@ from gateway.registration.rotate import RotateRequest
 from gateway.web.api.calls import call
 from gateway.web.api.connections import ConnectionView, described
 from gateway.web.api.reading import Asker, Id, wired
-from gateway.web.problems import missing
+from gateway.web.damaged import absent
 from gateway.web.services import Services
 
 
@@ -54,7 +54,7 @@ class CheckedView(ConnectionView, frozen=True, kw_only=True):
 async def check_connection(request: Asker, connection_id: Id) -> CheckedView:
     """Compare a connection with its provider, and change nothing there. 502: it refused; `detail` says what to do."""
     services = wired(request)
-    return await _view(services, await services.registrar.repairs.check(connection_id), dry_run=True)
+    return await _view(services, connection_id, await services.registrar.repairs.check(connection_id), dry_run=True)
 
 
 @post("/connections/{connection_id:str}/repair", status_code=200, **call("config:write", 409, 502))
@@ -66,7 +66,7 @@ async def repair_connection(
     looked = await services.registrar.repairs.repair(connection_id, asked.decision, dry_run=asked.dry_run)
     if not asked.dry_run:
         services.registrar.wake(connection_id)
-    return await _view(services, looked, dry_run=asked.dry_run)
+    return await _view(services, connection_id, looked, dry_run=asked.dry_run)
 
 
 @post("/connections/{connection_id:str}/rotate", status_code=200, **call("config:write", 409, 502))
@@ -81,14 +81,14 @@ async def rotate_connection(
     services, asked = wired(request), given or RotateRequest()
     rotated = await services.registrar.rotation.rotate(connection_id, asked)
     looked, generated = (rotated.looked, rotated.generated) if rotated else (None, None)
-    return await _view(services, looked, dry_run=asked.dry_run, signing_secret=generated)
+    return await _view(services, connection_id, looked, dry_run=asked.dry_run, signing_secret=generated)
 
 
 async def _view(
-    services: Services, looked: Looked | None, *, dry_run: bool, signing_secret: str | None = None
+    services: Services, connection_id: str, looked: Looked | None, *, dry_run: bool, signing_secret: str | None = None
 ) -> CheckedView:
     if looked is None:
-        raise missing("connection")
+        raise await absent(services.store, "connection", connection_id)
     plan = looked.plan
     fields = described(services, looked.connection, await services.store.activity(), whole=True)
     return CheckedView(

@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from gateway.contract.provider import ByHand, Provider
 from gateway.contract.signatures import Hmac
 from gateway.registration.rules import ConnectionChange, ConnectRequest
+from gateway.web import damaged
 from gateway.web.api import catching_up, latest_call, providers
 from gateway.web.api import connections as api
 from gateway.web.api.pages import Page, Paging
@@ -110,7 +111,7 @@ async def shown(
     services = wired(request)
     view: api.ConnectionView = await ask(request, api.show_connection, connection_id)
     provider = services.providers.get(view.provider)
-    row = next((each for each in await services.store.connections() if each.id == connection_id), None)
+    row = next((each for each in await damaged.all_connections(services.store) if each.id == connection_id), None)
     if row is None:
         raise missing("connection")
     fields = [] if provider is None else await _change_fields(request, provider, view, form, error)
@@ -122,7 +123,7 @@ async def shown(
         title=provider.title if provider else f"{view.provider} (its plugin is not installed)",
         docs=provider.docs if provider else None,
         looked=looked,
-        newest=await ask(request, latest_call.show_latest_call, connection_id),
+        newest=await ask(request, latest_call.show_latest_call, connection_id) if row.provider else None,
         look=None if view.cannot_catch_up else await ask(request, catching_up.show_look, connection_id),
         own_url=row.token is not None,
         credentials=sorted(row.credentials),

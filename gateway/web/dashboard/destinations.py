@@ -10,6 +10,7 @@ from gateway.registration.rules import Invalid
 from gateway.web.api import destinations as api
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.trial import Trial
+from gateway.web.damaged import all_destinations
 from gateway.web.dashboard import inputs
 from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import Form, form_of, made
@@ -195,7 +196,7 @@ async def _shown(
 async def _rows(services: Services) -> list[Any]:
     flow = await flow_of(services, services.store.now(), RANGES["hour"])
     counts, queues = await services.store.counts(), await services.store.overview.queues()
-    return rows(await services.store.destinations(), counts.deliveries, flow, queues.next_try)
+    return rows(await all_destinations(services.store), counts.deliveries, flow, queues.next_try)
 
 
 async def _fields(request: Asker) -> list[Input]:

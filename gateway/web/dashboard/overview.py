@@ -13,6 +13,7 @@ from gateway.store.store import Store
 from gateway.web.api.connections import ConnectionView, list_connections
 from gateway.web.api.pages import Page, Paging
 from gateway.web.api.reading import Asker, wired
+from gateway.web.damaged import all_destinations
 from gateway.web.dashboard.calls import ask
 from gateway.web.dashboard.charts import Chart, Kind, stacked
 from gateway.web.dashboard.pages import page
@@ -74,7 +75,7 @@ async def show_overview(request: Asker) -> Response[bytes]:
     now = services.store.now()
     counts, queues = await services.store.counts(), await services.store.overview.queues()
     flow = await flow_of(services, now, chosen)
-    connections, destinations = await all_connections(request), await services.store.destinations()
+    connections, destinations = await all_connections(request), await all_destinations(services.store)
     sight = Sight(
         now=now,
         counts=counts,
