@@ -1,24 +1,50 @@
-"""What a scheduler's plugin is: a few declarations, one pure translation, and its HTTP API when it has one."""
+"""What a scheduler's plugin is: a few declarations, one pure translation, and its HTTP API when it has one.
 
-import re
+What a plugin needs of http.py (`Http`, `Answer`, `find`, `discard`) and of reading.py (`decode`, `form`, `instant`) can
+be imported from here too.
+"""
+
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from functools import cache
-from http import HTTPStatus
-from typing import Annotated, Any, ClassVar, Literal, Protocol, TypeVar
-from urllib.parse import parse_qs
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, Literal
 
-import msgspec
 from msgspec import Meta, Struct
 
-from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, NotUnderstood
+from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import Booking, Data
+from gateway.contract.http import Answer, Http, discard, find, judge
+from gateway.contract.reading import decode, form, instant
 from gateway.contract.signatures import Hmac, Unsigned
 
-T = TypeVar("T")
-
-_NOT_FOUND = 404
+__all__ = [
+    "Account",
+    "Answer",
+    "Api",
+    "BookingApi",
+    "BookingSettings",
+    "ByHand",
+    "Draft",
+    "Found",
+    "FoundPage",
+    "Http",
+    "Inbound",
+    "NoCredentials",
+    "Provider",
+    "Receipt",
+    "Settings",
+    "Told",
+    "Wanted",
+    "Webhook",
+    "WebhookApi",
+    "decode",
+    "discard",
+    "find",
+    "form",
+    "instant",
+    "judge",
+    "parsed",
+]
 
 # --- nouns ---------------------------------------------------------------------------------------------------------
 
@@ -181,58 +207,6 @@ class Told(Struct, frozen=True, kw_only=True):
     booking: Booking | None
 
 
-class Answer(Struct, frozen=True):
-    """A provider's 2xx answer."""
-
-    status: int
-    body: bytes
-
-    def read(self, kind: type[T]) -> T:
-        """Decode the body; raises ApiUnavailable when it is not what they document (an HTML page, half a JSON)."""
-        try:
-            return decode(self.body, kind)
-        except NotUnderstood as error:
-            raise ApiUnavailable(f"its answer could not be read: {error}", status=self.status) from None
-
-
-class Http(Protocol):
-    """A provider's API as a plugin sees it: address, credentials, deadline, guard and error mapping are its own."""
-
-    async def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: object = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """Call `path` under the base URL. `json` is encoded when it is not None.
-
-        Raises ApiUnavailable, CredentialRefused or ApiRefused for anything but a 2xx (see `judge`).
-        """
-
-
-async def discard(http: Http, path: str) -> None:
-    """DELETE what is at `path`; what is gone already (404) is done."""
-    try:
-        await http.request("DELETE", path)
-    except ApiRefused as refusal:
-        if refusal.status != _NOT_FOUND:
-            raise
-
-
-async def find(http: Http, path: str) -> bytes | None:
-    """GET the JSON object at `path`; None when there is nothing (404). Raises as `request` and `Answer.read` do."""
-    try:
-        answer = await http.request("GET", path)
-    except ApiRefused as refusal:
-        if refusal.status != _NOT_FOUND:
-            raise
-        return None
-    answer.read(dict[str, Any])
-    return answer.body
-
-
 # --- verbs ---------------------------------------------------------------------------------------------------------
 
 
@@ -365,31 +339,6 @@ class Provider(ABC):
 # --- reading -------------------------------------------------------------------------------------------------------
 
 
-def _new_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
-    return msgspec.json.Decoder(kind)
-
-
-_decoder: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(_new_decoder)
-
-
-def decode(body: bytes, kind: type[T]) -> T:
-    """Read JSON into a struct; raises NotUnderstood, naming the path, and nothing else whatever the bytes are."""
-    try:
-        decoded: T = _decoder(kind).decode(body)
-    except msgspec.ValidationError as error:
-        raise NotUnderstood(_without_values(str(error))) from None
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise NotUnderstood("the body is not JSON") from None
-    except RecursionError:
-        raise NotUnderstood("the body is nested too deep") from None
-    return decoded
-
-
-def _without_values(message: str) -> str:
-    """Keep the kind and the path of a validation error: msgspec quotes an offending word, a reason never does."""
-    return re.sub(r" '.*'(?= - at |$)", "", message, flags=re.DOTALL)
-
-
 def parsed(inbound: Inbound) -> object:
     """Decode a body once, without a promise of shape: JSON, the fields of a form as a dict, or None.
 
@@ -403,50 +352,3 @@ def parsed(inbound: Inbound) -> object:
         return form(inbound.body) if stated.startswith("application/x-www-form-urlencoded") else None
     except NotUnderstood:
         return None
-
-
-def form(body: bytes) -> dict[str, str]:
-    """Read a form-encoded body; of a field given twice the last counts. Raises NotUnderstood."""
-    try:
-        fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
-    except ValueError:
-        raise NotUnderstood("the body is not a form") from None
-    return {name: values[-1] for name, values in fields.items()}
-
-
-def judge(status: int, retry_after: str | None, body: bytes) -> Answer:
-    """Turn a provider's answer into an Answer, or into the error that says what to do about it."""
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return Answer(status, body)
-    words = _words(body) or f"HTTP {status}"
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        raise CredentialRefused(words, status=status)
-    if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        wait = float(retry_after) if retry_after and retry_after.isdecimal() else None
-        raise ApiUnavailable(words, status=status, retry_after=wait)
-    raise ApiRefused(words, status=status)
-
-
-def _words(body: bytes) -> str:
-    """Find what a provider says went wrong: `message` as text or list, and `errors` by field."""
-    try:
-        said = decode(body[:65536], dict[str, Any])
-    except NotUnderstood:
-        return ""
-    message = said.get("message")
-    parts = [message] if isinstance(message, str) else [str(m) for m in message] if isinstance(message, list) else []
-    errors = said.get("errors")
-    if isinstance(errors, dict):
-        parts += [f"{field}: {', '.join(map(str, e)) if isinstance(e, list) else e}" for field, e in errors.items()]
-    return "; ".join(parts)[:500]
-
-
-def instant(text: str) -> datetime:
-    """Read an ISO 8601 time with an offset as UTC; raises NotUnderstood for a naive or impossible one."""
-    try:
-        at = datetime.fromisoformat(text)
-        if at.tzinfo is None:
-            raise NotUnderstood("a time without an offset")
-        return at.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise NotUnderstood("not a time") from None

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from operator import itemgetter
 from typing import Annotated, Any, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from msgspec import Meta
 
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import Answer, AnswerType
-from gateway.contract.provider import decode, instant
 from gateway.contract.zones import ZONES
 
 T = TypeVar("T")
@@ -41,6 +41,40 @@ MOST = 5000
 times its size, and hold up everybody else's for a second."""
 
 # --- whole bodies --------------------------------------------------------------------------------------------------
+
+
+def _new_decoder(kind: Any) -> "msgspec.json.Decoder[Any]":
+    return msgspec.json.Decoder(kind)
+
+
+_decoder: Callable[[Any], "msgspec.json.Decoder[Any]"] = cache(_new_decoder)
+
+
+def decode(body: bytes, kind: type[T]) -> T:
+    """Read JSON into a struct; raises NotUnderstood, naming the path, and nothing else whatever the bytes are."""
+    try:
+        decoded: T = _decoder(kind).decode(body)
+    except msgspec.ValidationError as error:
+        raise NotUnderstood(_without_values(str(error))) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise NotUnderstood("the body is not JSON") from None
+    except RecursionError:
+        raise NotUnderstood("the body is nested too deep") from None
+    return decoded
+
+
+def _without_values(message: str) -> str:
+    """Keep the kind and the path of a validation error: msgspec quotes an offending word, a reason never does."""
+    return re.sub(r" '.*'(?= - at |$)", "", message, flags=re.DOTALL)
+
+
+def form(body: bytes) -> dict[str, str]:
+    """Read a form-encoded body; of a field given twice the last counts. Raises NotUnderstood."""
+    try:
+        fields = parse_qs(body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=1000)
+    except ValueError:
+        raise NotUnderstood("the body is not a form") from None
+    return {name: values[-1] for name, values in fields.items()}
 
 
 def read(body: bytes, kind: type[T], at: str = "$") -> tuple[T, tuple[str, ...]]:
@@ -214,6 +248,17 @@ def answer(question: object, word: object, value: object, kinds: Mapping[str, An
 
 
 # --- time ----------------------------------------------------------------------------------------------------------
+
+
+def instant(text: str) -> datetime:
+    """Read an ISO 8601 time with an offset as UTC; raises NotUnderstood for a naive or impossible one."""
+    try:
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is None:
+            raise NotUnderstood("a time without an offset")
+        return at.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise NotUnderstood("not a time") from None
 
 
 def moment(value: object) -> datetime | None:

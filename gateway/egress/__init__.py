@@ -14,7 +14,7 @@ from msgspec import Struct
 from gateway import __version__
 from gateway.config import Allowed
 from gateway.contract.errors import ApiUnavailable, EgressRefused, GatewayError
-from gateway.contract.provider import Answer, Http, judge
+from gateway.contract.http import Answer, Http, judge
 from gateway.egress.guard import Guard
 from gateway.egress.names import Names, Resolve
 from gateway.egress.pool import Pool, Target, head

@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Protocol
 
 from gateway.contract.errors import ApiRefused
-from gateway.contract.provider import BookingApi, FoundPage, Http
+from gateway.contract.http import Http
+from gateway.contract.provider import BookingApi, FoundPage
 from gateway.registration.remote import guarded
 from gateway.registration.rules import Invalid
 from gateway.registration.ways import Ways

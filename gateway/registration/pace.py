@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable, Mapping
 
-from gateway.contract.provider import Answer, Http
+from gateway.contract.http import Answer, Http
 
 BURST = 4
 """A quarter of what a minute allows may go at once; the rest is spread so that no minute has more than it may."""

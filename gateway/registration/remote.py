@@ -15,7 +15,8 @@ from gateway.contract.errors import (
     ProviderApiError,
     WebhookLimit,
 )
-from gateway.contract.provider import Http, Wanted, Webhook, WebhookApi
+from gateway.contract.http import Http
+from gateway.contract.provider import Wanted, Webhook, WebhookApi
 from gateway.registration.plan import Known, Plan, place, plan, standing
 from gateway.store.model import Connection
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from gateway.contract.provider import Api, BookingApi, ByHand, Http, Provider, Settings, Wanted, WebhookApi
+from gateway.contract.http import Http
+from gateway.contract.provider import Api, BookingApi, ByHand, Provider, Settings, Wanted, WebhookApi
 from gateway.registration import rules
 from gateway.registration.pace import Pace, PacedHttp
 from gateway.registration.plan import Known

@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gateway.contract import asked
 from gateway.contract.errors import ProviderApiError
-from gateway.contract.provider import Account, Draft, Found, FoundPage, Http, Settings, Told
+from gateway.contract.http import Http
+from gateway.contract.provider import Account, Draft, Found, FoundPage, Settings, Told
 from gateway.contract.testing import BookingApiSuite
 from providers.meetergo import Meetergo
 from providers.meetergo.bookings import Bookings

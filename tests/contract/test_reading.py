@@ -14,7 +14,20 @@ from msgspec import Meta, Struct
 from gateway.contract import reading
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import AnswerType
-from gateway.contract.reading import Instant, body_digest, kept, printable, read, stamp, text, utc, zone
+from gateway.contract.reading import (
+    Instant,
+    body_digest,
+    decode,
+    form,
+    instant,
+    kept,
+    printable,
+    read,
+    stamp,
+    text,
+    utc,
+    zone,
+)
 from gateway.contract.zones import ZONES
 
 JSON = st.recursive(
@@ -38,6 +51,49 @@ class Outer(Struct):
     number: int | None = None
     inner: Inner | None = None
     items: list[Inner] | None = None
+
+
+class Shape(Struct):
+    word: str
+    kind: int = 0
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "the body is not JSON"),
+        (b'{"word":"\xff"}', "the body is not JSON"),
+        (b"[" * 100_000, "the body is nested too deep"),
+        (b'{"word":5}', "Expected `str`, got `int` - at `$.word`"),
+        (b'{"word":"a","kind":"ada@example.com"}', "Expected `int`, got `str` - at `$.kind`"),
+    ],
+)
+def test_what_cannot_be_read_is_not_understood_and_says_where(body: bytes, reason: str) -> None:
+    with pytest.raises(NotUnderstood) as refusal:
+        decode(body, object if reason.endswith("deep") else Shape)
+    assert str(refusal.value) == reason
+
+
+@pytest.mark.parametrize("body", [b"\xff", b"a", b"&".join([b"a=1"] * 1001)])
+def test_what_is_no_form_is_not_understood(body: bytes) -> None:
+    with pytest.raises(NotUnderstood):
+        form(body)
+
+
+@pytest.mark.parametrize(
+    ("written", "hour"), [("2026-03-01T09:30:00Z", 9), ("2026-03-01T09:30:00+02:00", 7), ("2026-03-01 09:30-01", 10)]
+)
+def test_a_time_is_read_in_utc(written: str, hour: int) -> None:
+    at = instant(written)
+    assert (at.hour, at.tzinfo) == (hour, UTC)
+
+
+@pytest.mark.parametrize(
+    "written", ["", "soon", "2026-03-01T09:30:00", "2026-02-30T09:30:00Z", "0001-01-01T00:00+14:00"]
+)
+def test_a_time_is_never_guessed(written: str) -> None:
+    with pytest.raises(NotUnderstood):
+        instant(written)
 
 
 @pytest.mark.parametrize(

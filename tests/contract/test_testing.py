@@ -15,20 +15,9 @@ from msgspec.structs import replace
 
 from gateway.contract.errors import ApiRefused, CredentialRefused, ProviderApiError
 from gateway.contract.events import Booking, BookingStatus, Cancellation, Cancelled, Other, Person, Scheduled
-from gateway.contract.provider import (
-    Account,
-    ByHand,
-    Draft,
-    Http,
-    Inbound,
-    Provider,
-    Receipt,
-    Wanted,
-    Webhook,
-    WebhookApi,
-    decode,
-)
-from gateway.contract.reading import keys, moment, text
+from gateway.contract.http import Http
+from gateway.contract.provider import Account, ByHand, Draft, Inbound, Provider, Receipt, Wanted, Webhook, WebhookApi
+from gateway.contract.reading import decode, keys, moment, text
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.contract.testing import (
     ByHandSuite,

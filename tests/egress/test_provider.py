@@ -8,7 +8,7 @@ import pytest
 import stamina
 
 from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, EgressRefused
-from gateway.contract.provider import Http
+from gateway.contract.http import Http
 from gateway.egress import Egress, gateway_client
 from tests.egress.sinks import Sink, answer, hangs, listening, says
 

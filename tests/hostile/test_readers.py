@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import UnknownEvent, decode_event
-from gateway.contract.provider import Inbound, form, instant, parsed
+from gateway.contract.provider import Inbound, parsed
+from gateway.contract.reading import form, instant
 from gateway.contract.signatures import Hmac, verify
 from gateway.pipeline.normalize import Arrived, rows
 from gateway.pipeline.receive import Refused, claim, receive

@@ -24,6 +24,7 @@ from gateway.contract.events import (
     UnknownEvent,
     decode_event,
 )
+from gateway.contract.http import Http
 from gateway.contract.provider import (
     Account,
     BookingApi,
@@ -32,13 +33,12 @@ from gateway.contract.provider import (
     Draft,
     Found,
     FoundPage,
-    Http,
     Inbound,
     Provider,
     Receipt,
     Told,
-    form,
 )
+from gateway.contract.reading import form
 from gateway.contract.signatures import Unsigned
 from gateway.pipeline.confirm import Confirmation
 from gateway.pipeline.normalize import accept

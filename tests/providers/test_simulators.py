@@ -9,7 +9,8 @@ import pytest
 
 from gateway.config import Allowed
 from gateway.contract.errors import CredentialRefused
-from gateway.contract.provider import Http, Provider, Wanted, WebhookApi
+from gateway.contract.http import Http
+from gateway.contract.provider import Provider, Wanted, WebhookApi
 from gateway.egress import Egress
 from gateway.registry import load_simulator
 from providers import PROVIDERS

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.contract.provider import Answer
+from gateway.contract.http import Answer
 from gateway.registration import pace
 from gateway.registration.pace import Pace, PacedHttp
 

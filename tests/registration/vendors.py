@@ -8,11 +8,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gateway.contract.errors import ApiRefused, ApiUnavailable, WebhookLimit
+from gateway.contract.http import Http
 from gateway.contract.provider import (
     Account,
     ByHand,
     Draft,
-    Http,
     Inbound,
     NoCredentials,
     Provider,

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from gateway.contract.errors import NotUnderstood
 from gateway.contract.events import Booking, BookingStatus, Cancellation, Cancelled, Scheduled
-from gateway.contract.provider import Account, Draft, Inbound, Receipt, decode
+from gateway.contract.provider import Account, Draft, Inbound, Receipt
+from gateway.contract.reading import decode
 from gateway.contract.signatures import Unsigned
 from tests.registration.vendors import Key, Office, Silent, Site
 

@@ -11,7 +11,8 @@ from msgspec.structs import replace
 from gateway.contract.asked import STEPS, booking_of
 from gateway.contract.errors import ApiUnavailable, CredentialRefused, NotUnderstood
 from gateway.contract.events import EVENT_OF
-from gateway.contract.provider import BookingApi, BookingSettings, Draft, Found, FoundPage, Http, Told
+from gateway.contract.http import Http
+from gateway.contract.provider import BookingApi, BookingSettings, Draft, Found, FoundPage, Told
 from gateway.contract.simulator import BookingSimulator, Call
 from gateway.contract.testing import probing
 from gateway.contract.testing.suite import URL, Suite

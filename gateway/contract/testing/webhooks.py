@@ -19,7 +19,8 @@ from gateway.contract.errors import (
     ProviderApiError,
     WebhookLimit,
 )
-from gateway.contract.provider import Answer, ByHand, Http, Inbound, Receipt, Wanted, WebhookApi, judge, parsed
+from gateway.contract.http import Answer, Http, judge
+from gateway.contract.provider import ByHand, Inbound, Receipt, Wanted, WebhookApi, parsed
 from gateway.contract.signatures import Hmac, verify
 from gateway.contract.simulator import Simulator
 from gateway.contract.testing.suite import SECRET, URL, Suite

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from gateway.contract.errors import ApiRefused, ApiUnavailable
-from gateway.contract.provider import Answer, Wanted
+from gateway.contract.http import Answer
+from gateway.contract.provider import Wanted
 from providers.harmonizely import Harmonizely
 from providers.harmonizely.api import Credentials, Webhooks
 from providers.harmonizely.simulator import Simulation

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from gateway.contract.errors import ApiRefused, ApiUnavailable, CredentialRefused, WebhookLimit
-from gateway.contract.provider import Answer, Wanted
+from gateway.contract.http import Answer
+from gateway.contract.provider import Wanted
 from gateway.contract.testing.webhooks import AsgiHttp
 from providers.meetergo import Meetergo
 from providers.meetergo.api import Credentials, Webhooks

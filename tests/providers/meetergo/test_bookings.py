@@ -9,7 +9,8 @@ import pytest
 from gateway.contract.asked import settled
 from gateway.contract.errors import ApiUnavailable, Contradicted
 from gateway.contract.events import AttendeeRemoved, Cancelled, CancelScope, Rescheduled
-from gateway.contract.provider import Answer, BookingApi, Found
+from gateway.contract.http import Answer
+from gateway.contract.provider import BookingApi, Found
 from gateway.contract.testing.bookings import as_told
 from gateway.contract.testing.webhooks import AsgiHttp
 from providers.meetergo import Meetergo
