@@ -55,6 +55,8 @@ _NOT_PUBLIC_6 = tuple(
         "3fff::/20",  # documentation
     )
 )
+_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
+_NAT64_LENGTH = 96
 _ISATAP = (0x0000_5EFE, 0x0200_5EFE)
 """Upper half of an interface id whose lower half is an IPv4 address."""
 
@@ -117,7 +119,12 @@ class Guard:
         return url
 
     def _named(self, address: Address, port: int) -> bool:
-        return any(address in allowed.network and allowed.port in (None, port) for allowed in self._allow)
+        closed = behind_nat64(address)
+        least = 0 if closed is None or public(closed) else _NAT64_LENGTH + 1
+        return any(
+            address in allowed.network and allowed.port in (None, port) and allowed.network.prefixlen >= least
+            for allowed in self._allow
+        )
 
 
 def public(address: Address) -> bool:
@@ -127,6 +134,17 @@ def public(address: Address) -> bool:
     if address not in _PUBLIC_6 or (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
         return False
     return not any(address in network for network in _NOT_PUBLIC_6)
+
+
+def behind_nat64(address: Address) -> IPv4Address | None:
+    """Read the IPv4 address that a network with IPv6 only reaches by this one, None for any other.
+
+    Such an address is refused like all that are not public. Who allows the whole prefix allows what is public behind
+    it; what is not takes an entry that names some of its bits.
+    """
+    if isinstance(address, IPv6Address) and any(address in network for network in _NAT64):
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return None
 
 
 def literal(host: str) -> Address | None:
@@ -183,4 +201,11 @@ def _read(text: str) -> httpx.URL:
 
 
 def _refusal(address: Address, port: int, why: str) -> str:
+    behind = behind_nat64(address)
+    if behind is not None and public(behind):
+        prefix = f"{IPv6Address(int(address) & ~0xFFFF_FFFF)}/{_NAT64_LENGTH}"
+        return (
+            f"{address} port {port} is not a public address but {behind} by NAT64; on a network with IPv6 only, "
+            f"{SETTING}={prefix}:{port} allows what is public behind it"
+        )
     return f"{address} port {port} {why}; {SETTING} can allow it as {address}/{address.max_prefixlen}:{port}"

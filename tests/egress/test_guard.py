@@ -173,3 +173,24 @@ def test_every_numeric_spelling_is_read_as_the_address_it_dials(inner: IPv4Addre
 def test_a_mapped_address_is_judged_as_the_ipv4_address_it_is(inner: IPv4Address) -> None:
     guard = Guard([allowed(f"{inner}/32", 8080)])
     assert guard.check(IPv6Address(f"::ffff:{inner}"), 8080) == inner
+
+
+NAT64 = "64:ff9b::/96"
+
+
+@pytest.mark.parametrize("prefix", ["64:ff9b::", "64:ff9b:1:2::"])
+def test_an_ipv4_address_behind_nat64_is_refused_with_the_setting_that_allows_what_is_public(prefix: str) -> None:
+    with pytest.raises(EgressRefused) as refused:
+        Guard().check(IPv6Address(f"{prefix}8.8.8.8"), 443)
+    assert f"8.8.8.8 by NAT64; on a network with IPv6 only, GATEWAY_EGRESS_ALLOW={prefix}/96:443" in str(refused.value)
+    Guard([allowed(f"{prefix}/96", 443)]).check(IPv6Address(f"{prefix}8.8.8.8"), 443)
+
+
+@pytest.mark.parametrize(
+    "behind", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "168.63.129.16", "0.1.2.3", "224.0.0.1"]
+)
+@pytest.mark.parametrize("network", [NAT64, "64:ff9b::/32", "::/0"])
+def test_who_allows_nat64_allows_nothing_private_behind_it(behind: str, network: str) -> None:
+    with pytest.raises(EgressRefused):
+        Guard([allowed(network, None)]).check(IPv6Address(f"64:ff9b::{behind}"), 443)
+    Guard([allowed(f"64:ff9b::{behind}/128", 443)]).check(IPv6Address(f"64:ff9b::{behind}"), 443)
