@@ -20,7 +20,7 @@ from playwright._impl._driver import compute_driver_executable
 from standardwebhooks import Webhook
 
 from gateway.contract import events as e
-from tests.pipeline.test_render import BOOKING, scheduled
+from tests.pipeline.test_render import AT, BOOKING, scheduled
 from tests.web.conftest import Gateway
 from tests.web.conftest import gateway as gateway  # noqa: PLC0414 -- a fixture
 
@@ -28,9 +28,12 @@ README = (Path(__file__).parent.parent / "README.md").read_text()
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NODE = str(compute_driver_executable()[0])
 """Node as the browser tests bring it along: none need be on the machine."""
-EVENT = e.BookingCancelled(
-    **{**asdict(scheduled()), "data": e.Cancelled(booking=BOOKING, cancellation=e.Cancellation())}
-)
+SCHEDULED = scheduled()
+COMMON = {**asdict(SCHEDULED)}
+EVENT = e.BookingCancelled(**{**COMMON, "data": e.Cancelled(booking=BOOKING, cancellation=e.Cancellation())})
+MOVED = e.BookingRescheduled(**{**COMMON, "data": e.Rescheduled(booking=BOOKING, previous=e.Previous(start=AT))})
+OTHER = e.ProviderEvent(**{**COMMON, "data": e.Other(action="made")})
+NEWER = msgspec.json.encode({**msgspec.json.decode(msgspec.json.encode(OTHER)), "type": "booking.teleported"})
 
 
 def example(language: str, having: str) -> str:
@@ -60,22 +63,36 @@ def running(command: Sequence[str]) -> Iterator[tuple[str, "subprocess.Popen[str
             process.kill()
 
 
+def signed(body: bytes) -> dict[str, str]:
+    """Sign a body as it is delivered now."""
+    at = datetime.now(UTC)
+    signature = Webhook(SECRET).sign(EVENT.id, at, body.decode())
+    return {"webhook-id": EVENT.id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
+
+
 @pytest.mark.parametrize("language", ["python", "javascript"])
 def test_a_consumer_of_the_readme_believes_the_gateway_and_nobody_else(tmp_path: Path, language: str) -> None:
     suffix, program = {"python": (".py", sys.executable), "javascript": (".mjs", NODE)}[language]
     file = tmp_path / f"consumer{suffix}"
     file.write_text(example(language, "createServer" if language == "javascript" else "open_delivery"))
-    body, at = msgspec.json.encode(EVENT), datetime.now(UTC)
-    signature = Webhook(SECRET).sign(EVENT.id, at, body.decode())
-    headers = {"webhook-id": EVENT.id, "webhook-timestamp": str(int(at.timestamp())), "webhook-signature": signature}
-    old = {**headers, "webhook-timestamp": str(int(at.timestamp()) - 3600)}
+    body = msgspec.json.encode(EVENT)
+    headers = signed(body)
+    old = {**headers, "webhook-timestamp": str(int(headers["webhook-timestamp"]) - 3600)}
     with running([program, str(file)]) as (url, process), httpx.Client(trust_env=False) as client:
-        assert client.post(url, content=body, headers=headers).status_code == 204
+        for one in (body, *map(msgspec.json.encode, (SCHEDULED, MOVED, OTHER)), NEWER):
+            assert client.post(url, content=one, headers=signed(one)).status_code == 204
         assert client.post(url, content=body.replace(b"null", b"true", 1), headers=headers).status_code == 401
         assert client.post(url, content=body, headers=old).status_code == 401
         process.kill()
         told, _ = process.communicate()
-    assert told == f"cancelled: {BOOKING.id} unknown\n"
+    start = {"python": "2026-03-01 09:30:00+00:00", "javascript": "2026-03-01T09:30:00Z"}[language]
+    assert told.splitlines() == [
+        f"booking.cancelled: {BOOKING.id}, and what ended is: unknown",
+        f"booking.scheduled: {BOOKING.id} at {start}",
+        f"booking.rescheduled: {BOOKING.id} from {start} to {start}",
+        f"provider.event: {EVENT.id}",
+        f"booking.teleported: {EVENT.id}",
+    ]
 
 
 async def test_the_readmes_questions_are_answered(gateway: Gateway) -> None:

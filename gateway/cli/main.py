@@ -19,6 +19,7 @@ from gateway.cli.keys import keys
 from gateway.cli.migrate import migrate
 from gateway.cli.privacy import audit, erase, rotate_encryption
 from gateway.cli.reach import Wishes, common, config_option
+from gateway.cli.simulate import simulate
 from gateway.cli.traffic import deliveries, quarantine
 from gateway.cli.url import url
 from gateway.contract.errors import GatewayError
@@ -50,9 +51,23 @@ def serve(wishes: Wishes) -> int:
     return run(settings)
 
 
+TRIALS = (demo, simulate)
 TRAFFIC = (events, deliveries, quarantine)
 CARE = (migrate, backup, erase, rotate_encryption, audit)
-for command in (demo, doctor, url, providers, connect, connections, destinations, *TRAFFIC, keys, *CARE, completion):
+for command in (
+    demo,
+    simulate,
+    doctor,
+    url,
+    providers,
+    connect,
+    connections,
+    destinations,
+    *TRAFFIC,
+    keys,
+    *CARE,
+    completion,
+):
     cli.add_command(command)
 for command in asking.COMMANDS:
     connections.add_command(command)
