@@ -27,7 +27,11 @@ _log = structlog.get_logger(__name__)
 class Queue(Protocol):
     """What a lane asks of the store."""
 
-    async def claim(self, destination: int, limit: int, lease: float) -> list[Claimed]: ...
+    @property
+    def alone(self) -> bool: ...
+    async def claim(
+        self, destination: int, limit: int, lease: float, rate: float | None = None, /
+    ) -> list[Claimed]: ...
     async def settle(self, results: Sequence[Result]) -> int | None: ...
 
 
@@ -54,7 +58,7 @@ class Lane:
         self._window = FIRST_IN_FLIGHT
         self._most = MOST_IN_FLIGHT
         now = time.monotonic()
-        self._pace = Pace(destination.rate, now)
+        self._pace = Pace(self._own_rate(destination), now)
         self._ramp = Ramp(now, self._failing(destination.failing_since))
         self._sending: dict[asyncio.Task[Result], tuple[Claimed, Destination]] = {}
         self._finished: list[Result] = []
@@ -72,8 +76,9 @@ class Lane:
 
     def update(self, destination: Destination) -> None:
         """Go on with a changed configuration; what is in flight ends with the old one."""
-        if destination.rate != self._pace.rate:
-            self._pace = Pace(destination.rate, time.monotonic())
+        if destination.rate != self.destination.rate:
+            self._pace = Pace(self._own_rate(destination), time.monotonic())
+            self._hungry = True  # who waited for a place in time has another one now
         if destination.url != self.destination.url:  # who was down is not who is there now
             self._ramp = Ramp(time.monotonic())
         self.destination = destination
@@ -99,6 +104,10 @@ class Lane:
             self._bell.clear()
             if not await self._round():
                 await self._rest()
+
+    def _own_rate(self, destination: Destination) -> float | None:
+        """Tell the rate that is kept here; with other processes it is the store that keeps it, for all."""
+        return destination.rate if self._queue.alone else None
 
     # --- one commit ---
 
@@ -151,7 +160,8 @@ class Lane:
             return
         self._hungry = False  # before asking: what becomes due meanwhile sets it again
         try:
-            claimed = await self._queue.claim(self.destination.number, room, self._terms.timeout + LEASE_MARGIN)
+            lease = self._terms.timeout + LEASE_MARGIN
+            claimed = await self._queue.claim(self.destination.number, room, lease, self.destination.rate)
         except BaseException:
             self._hungry = True
             raise
@@ -180,9 +190,14 @@ class Lane:
     # --- one delivery ---
 
     def _send(self, claimed: Claimed) -> None:
-        task = asyncio.create_task(deliver(claimed, self.destination, self._door, self._terms))
+        task = asyncio.create_task(self._deliver(claimed, self.destination))
         self._sending[task] = (claimed, self.destination)
         task.add_done_callback(self._ended)
+
+    async def _deliver(self, claimed: Claimed, destination: Destination) -> Result:
+        if claimed.wait > 0:
+            await asyncio.sleep(claimed.wait)
+        return await deliver(claimed, destination, self._door, self._terms)
 
     def _ended(self, task: asyncio.Task[Result]) -> None:
         claimed, destination = self._sending.pop(task)

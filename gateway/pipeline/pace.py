@@ -1,4 +1,7 @@
-"""How fast one destination is written to: its own `rate`, and a ramp after it was down. Pure; seconds, monotonic."""
+"""How fast a process writes to a destination: its own `rate`, and a ramp after it was down. Pure; seconds, monotonic.
+
+Where several processes write to it, they share its rate by slots in the store: see gateway/store/slots.py.
+"""
 
 LATE_SECONDS = 0.05
 """So late a slot that was waited for may be used, without the next one moving: timers and commits take their time."""

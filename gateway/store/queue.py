@@ -1,10 +1,11 @@
 """What goes out: the queue. `due` is the lease, `attempt` is the fence, only the head of a booking is claimed."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway.contract.events import event_id
 from gateway.sealing import KeyRing, SealBroken
@@ -13,6 +14,7 @@ from gateway.store.ids import delivery_id
 from gateway.store.known import Known
 from gateway.store.model import Claimed, Result, Work
 from gateway.store.routes import Routes
+from gateway.store.slots import LOOK_AHEAD, slots
 from gateway.store.statements import load
 
 LOOK = 4
@@ -45,6 +47,7 @@ class Claim(Struct, frozen=True):
     limit: int
     lease_ms: int
     now: int
+    rate: float | None
 
 
 class Settlement(Struct, frozen=True):
@@ -93,7 +96,8 @@ def _count(tx: Tx, changes: "Counter[tuple[int, str]]") -> None:
 
 def due(tx: Tx, now: int) -> Work:
     """Say who has something due, and how long it is until the next."""
-    rows = [row for row in tx.run(_sql.next_due) if row[1] is not None]
+    waiting = [row for row in tx.run(_sql.next_due) if row[2] is not None]
+    rows = [(number, max(at, (next_slot - LOOK_AHEAD) // 1000)) for number, next_slot, at in waiting]
     ready = tuple(number for number, at in rows if at <= now)
     later = min((at for _, at in rows if at > now), default=None)
     return Work(destinations=ready, wait=None if later is None else (later - now) / 1000)
@@ -102,10 +106,11 @@ def due(tx: Tx, now: int) -> Work:
 class Queue:
     """Jobs for the engine."""
 
-    def __init__(self, keys: KeyRing, known: Known, routes: Routes) -> None:
+    def __init__(self, keys: KeyRing, known: Known, routes: Routes, instant: Callable[[Tx], int | None]) -> None:
         self._keys = keys
         self._known = known
         self._routes = routes
+        self._instant = instant
 
     # --- claim -----------------------------------------------------------------------------------------------------
 
@@ -113,7 +118,18 @@ class Queue:
         return [self._claim(tx, claim) for claim in claims]
 
     def _claim(self, tx: Tx, claim: Claim) -> list[Claimed]:
-        numbers = _take(tx, claim)
+        now = None if claim.rate is None else self._instant(tx)
+        if now is None or claim.rate is None:
+            return self._hand_out(tx, claim, _take(tx, claim))
+        next_slot: int = tx.run(_sql.next_slot, number=claim.destination)[0][0]
+        there = slots(claim.rate, next_slot, now)
+        numbers = _take(tx, replace(claim, limit=min(claim.limit, there.free))) if there.free else []
+        if numbers or there.first < next_slot:
+            tx.run(_sql.take_slots, next_slot=there.at(len(numbers)), number=claim.destination)
+        claimed = self._hand_out(tx, claim, numbers)
+        return [replace(each, wait=(there.at(place) - now) / 1_000_000) for place, each in enumerate(claimed)]
+
+    def _hand_out(self, tx: Tx, claim: Claim, numbers: Sequence[int]) -> list[Claimed]:
         if not numbers:
             return []
         tx.run(_sql.tick, now=claim.now)

@@ -290,9 +290,7 @@ class Store:
         await self.look_at_version()
         return await self._engine.read(partial(queue.due, now=self.now()))
 
-    async def claim(
-        self, destination: int, limit: int, lease: float, rate: float | None = None
-    ) -> list[Claimed]:
+    async def claim(self, destination: int, limit: int, lease: float, rate: float | None = None) -> list[Claimed]:
         """Take up to `limit` due heads for `lease` seconds. None does not mean that nothing is due: see `due`.
 
         `rate`: where other processes claim too, no more are given a second to all of them, each with its time.

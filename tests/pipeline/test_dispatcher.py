@@ -159,8 +159,8 @@ async def test_what_is_in_flight_beyond_the_grace_is_due_again_at_once(store: St
 async def test_what_was_claimed_and_not_sent_is_given_back_without_an_attempt(store: Store, egress: Egress) -> None:
     claiming, closed = asyncio.Event(), asyncio.Event()
 
-    async def claim(destination: int, limit: int, lease: float) -> list[Claimed]:
-        claimed = await store.claim(destination, limit, lease)
+    async def claim(destination: int, limit: int, lease: float, rate: float | None) -> list[Claimed]:
+        claimed = await store.claim(destination, limit, lease, rate)
         claiming.set()
         await closed.wait()
         return claimed

@@ -56,6 +56,9 @@ class Engine(Protocol):
     def now(self) -> int:
         """Tell the time by the steady clock: epoch milliseconds (UTC)."""
 
+    def instant(self, tx: Tx) -> int | None:
+        """Tell the time that all processes on this database agree on, in microseconds; None: there is only this one."""
+
     def roomy(self) -> bool:
         """Tell whether there is room for more than what is already being handled."""
 

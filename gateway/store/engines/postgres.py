@@ -18,11 +18,11 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
-from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
+from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
 from gateway.store.engines.leadership import CONNECT_SECONDS, Leadership, turn
 from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
-from gateway.store.statements import migrations
+from gateway.store.statements import Statement, migrations
 
 Connection = psycopg.Connection[Any]
 
@@ -41,6 +41,7 @@ _BEGIN = (
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
 _TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, psycopg.IntegrityError, OSError)
+_INSTANT = Statement("instant", "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
 _COLUMNS = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()
 """
@@ -87,6 +88,9 @@ class Postgres:
     def now(self) -> int:
         """Tell the database's time: as it was at the latest connection, gone on since by a steady clock."""
         return self._clock() if self._clock else self._ahead + _steady()
+
+    def instant(self, tx: Tx) -> int:
+        return self._clock() * 1000 if self._clock else int(tx.run(_INSTANT)[0][0])
 
     def roomy(self) -> bool:
         """The server itself refuses when it is full."""

@@ -17,7 +17,7 @@ from typing import Literal, Self
 import apsw
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
-from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R
+from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
 from gateway.store.engines.sqlite_file import BUSY_MS, FILE, connect, connect_reader, examine, lock, migrate, prepare
 from gateway.store.engines.sqlite_tx import SqliteTx
@@ -68,6 +68,9 @@ class Sqlite:
             engine._let_go()
             raise
         return engine
+
+    def instant(self, tx: Tx) -> None:
+        """Leave it to the process: there is no other."""
 
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         return self._group.submit(job, item)

@@ -49,7 +49,7 @@ RETURNING number, version
 -- name: change_destination
 -- What failed before was about the destination as it was, and so was its pace.
 UPDATE destinations
-   SET version = version + 1, paused = :paused, failing_since = NULL, failed_at = NULL, free_at = 0, sealed = :sealed
+   SET version = version + 1, paused = :paused, failing_since = NULL, failed_at = NULL, next_slot = 0, sealed = :sealed
  WHERE id = :id AND version = :version AND removed_at IS NULL
 RETURNING number, version
 

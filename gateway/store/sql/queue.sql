@@ -10,7 +10,7 @@ INSERT INTO tally (destination, status, amount) VALUES (:destination, :status, :
 ON CONFLICT (destination, status) DO UPDATE SET amount = tally.amount + excluded.amount
 
 -- name: next_due
-SELECT number,
+SELECT number, next_slot,
        (SELECT min(due) FROM deliveries
          WHERE destination = destinations.number AND status = 'pending' AND due > -9000000000000000000)
   FROM destinations
@@ -27,6 +27,12 @@ SELECT d.number, d.attempt,
   FROM deliveries d JOIN destinations t ON t.number = d.destination AND t.paused = 0 AND t.removed_at IS NULL
  WHERE d.destination = :destination AND d.status = 'pending' AND d.due > -9000000000000000000 AND d.due <= :now
  ORDER BY d.due, d.position LIMIT :limit
+
+-- name: next_slot
+SELECT next_slot FROM destinations WHERE number = :number
+
+-- name: take_slots
+UPDATE destinations SET next_slot = :next_slot WHERE number = :number
 
 -- name: claim
 UPDATE deliveries SET due = :due, attempt = attempt + 1 WHERE number IN (:numbers*)

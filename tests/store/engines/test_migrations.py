@@ -26,6 +26,7 @@ RELEASED = {
     "0002.sqlite.sql": "071631b438c0ac2098573edc24ffdc712ab81e4dd9058963ec929e25af42669d",
     "0003.sql": "b4825848b98498ecc989939d7b20bc1dbd83464660ada4c40e662b966cf94aff",
     "0004.sql": "dfacc52c2c1a265e91ef89daed02c59e4db21fe0cecd286c68f1b1bd2d50414b",
+    "0005.sql": "4b5d9f19e4fe0698a28df74fc2c2d039d826be728f1f6e053e95a669e3a7c354",
 }
 """What each step is, by the SHA-256 of its file. A released one is never changed: a database that has it keeps what it
 was then. Write a further one."""
