@@ -1,5 +1,6 @@
 """Identity, order and decoding of canonical events."""
 
+import ast
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import get_args
@@ -145,3 +146,21 @@ def test_every_warning_says_what_it_means() -> None:
 
 def test_stamps_are_utc() -> None:
     assert sequence(datetime(2026, 1, 1, tzinfo=UTC), 0) == "20260101T000000000000Z-00"
+
+
+def test_everything_is_imported_from_the_package() -> None:
+    """Consumers and plugins name one place, whatever file of it a thing is in."""
+    own = [name for file in Path(events.__path__[0]).glob("[a-z]*.py") for name in defined(file)]
+    assert sorted(own) == sorted(events.__all__)
+
+
+def defined(file: Path) -> list[str]:
+    """Name what a file defines for others: classes, functions, constants."""
+    found: list[str] = []
+    for each in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(each, ast.ClassDef | ast.FunctionDef):
+            found.append(each.name)
+        elif isinstance(each, ast.Assign | ast.AnnAssign):
+            targets = each.targets if isinstance(each, ast.Assign) else [each.target]
+            found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in found if not name.startswith("_")]
