@@ -86,7 +86,7 @@ def test_the_keyboard_is_enough(world: World) -> None:
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
     page.goto("/events")
-    page.get_by_role("link", name="Keys").focus()
+    page.get_by_role("link", name="Admin").focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Keys", exact=True)).to_be_visible()
     summary = page.locator("summary").first

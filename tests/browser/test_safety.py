@@ -29,6 +29,7 @@ def paths(world: World) -> list[str]:
         "/quarantine", f"/quarantine/{broken['receipt']}", "/connections", f"/connections/{connection}",
         "/connections/new", "/connections/new/meetergo", "/connections/new/harmonizely", "/connections/new/harmony",
         "/destinations", f"/destinations/{destination}", "/destinations/new", "/keys",
+        "/url", "/audit", "/erase", "/held",
     ]  # fmt: skip
 
 

@@ -55,7 +55,7 @@ async def erase(request: Asker, given: NamedDependency[Erase]) -> Erased:
     `running` and goes on: `GET /v1/erase/{id}` says how far it is.
     """
     services = wired(request)
-    erasure = await services.store.erasing.begin(_whom(given))
+    erasure = await services.store.erasing.begin(whom_of(given))
     await services.upkeep.erased(erasure, PATIENCE)
     return await _shown(services, erasure)
 
@@ -67,7 +67,8 @@ async def show_erasure(request: Asker, erasure_id: Id) -> Erased:
     return await _shown(services, erasure_id)
 
 
-def _whom(given: Erase) -> Whom:
+def whom_of(given: Erase) -> Whom:
+    """Say whom a request is about. Raises Invalid."""
     if bool(given.email) == bool(given.booking):
         raise Invalid("", "Give either `email` or `booking`.")
     if given.email and not is_address(given.email):

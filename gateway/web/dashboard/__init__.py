@@ -10,11 +10,15 @@ from gateway.contract.errors import StoreUnavailable
 from gateway.web import problems
 from gateway.web.api.reading import MAX_BODY, Asker
 from gateway.web.dashboard import (
+    audit,
     connections,
     deliveries,
     destinations,
     door,
+    erase,
     events,
+    held,
+    inbound,
     keys,
     overview,
     quarantine,
@@ -28,7 +32,20 @@ from gateway.web.problems import DETAILS, Refusal
 
 def dashboard_router() -> Router:
     """Make the pages; all but the door need a session, and whatever changes something a form of ours."""
-    areas = (overview, events, deliveries, quarantine, connections, repairs, destinations, keys)
+    areas = (
+        overview,
+        events,
+        deliveries,
+        quarantine,
+        held,
+        connections,
+        repairs,
+        destinations,
+        keys,
+        inbound,
+        audit,
+        erase,
+    )
     inside = Router(
         "/",
         route_handlers=[door.sign_out, *(handler for area in areas for handler in area.HANDLERS)],

@@ -20,7 +20,7 @@ from gateway.web.dashboard import veil
 from gateway.web.dashboard.calls import act
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
-from gateway.web.dashboard.pages import page
+from gateway.web.dashboard.pages import cursor, page
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -48,7 +48,7 @@ async def list_events(request: Asker) -> Response[bytes]:
     """List events; the newest page stays up to date by itself."""
     services, asked = wired(request), request.query_params
     names = await Names.read(services)
-    booking, before = asked.get("booking", "").strip(), _number(asked.get("before"))
+    booking, before = asked.get("booking", "").strip(), cursor(asked.get("before"))
     kind, provider, connection = asked.get("type"), asked.get("provider"), asked.get("connection")
     rows = await services.store.overview.events(
         before=before,
@@ -71,7 +71,7 @@ async def list_events(request: Asker) -> Response[bytes]:
         older=older,
         live=before is None and asked.get("live") != "off",
         before=before,
-        seen=_number(asked.get("seen")),
+        seen=cursor(asked.get("seen")),
     )
 
 
@@ -175,11 +175,6 @@ def _replayed(answer: api.Replayed) -> str:
     if not count:
         return "No destination wants this event: nothing is delivered."
     return f"Replayed: {count} {'delivery is' if count == 1 else 'deliveries are'} on the way again."
-
-
-def _number(text: str | None) -> int | None:
-    """Read a cursor; anything else is as good as none."""
-    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= 18 else None  # noqa: PLR2004 -- fits SQLite's integers
 
 
 HANDLERS: list[Any] = [list_events, show_event, reveal_event, replay_event, show_booking]

@@ -31,6 +31,18 @@ HEADERS: Final[Mapping[str, str]] = {
 """On every page: whatever somebody smuggled into one could neither run nor leave."""
 
 
+UNDER: Final[Mapping[str, str]] = {
+    "/booking": "/events",
+    "/held": "/quarantine",
+    "/url": "/keys",
+    "/audit": "/keys",
+    "/erase": "/keys",
+}
+"""Which entry of the bar a page stands under that has none of its own."""
+LONGEST_CURSOR = 18
+"""Digits that fit the database's integers."""
+
+
 async def page(request: Asker, template: str, *, code: int = 200, **shown: Any) -> Response[bytes]:
     """Show a page to whoever is signed in."""
     services, session = wired(request), session_of(request)
@@ -38,9 +50,10 @@ async def page(request: Asker, template: str, *, code: int = 200, **shown: Any) 
     dead = sum(amount for (_, status), amount in counts.deliveries.items() if status == "dead")
     frame = {
         "path": request.url.path,
+        "section": section(request.url.path),
         "token": Markup('<input type="hidden" name="csrf" value="{}">').format(session.csrf),
         "notices": session.told() if request.headers.get("hx-request") is None else [],
-        "badges": {"/deliveries": dead, "/quarantine": counts.quarantined},
+        "badges": {"/deliveries": dead, "/quarantine": counts.quarantined, "/held": counts.held},
     }
     return html(template, {**frame, **shown}, status=code)
 
@@ -71,6 +84,17 @@ def elsewhere(path: str, headers: Mapping[str, str] | None = None) -> Response[b
     return Response(
         b"", status_code=303, media_type="text/html", headers={**HEADERS, **(headers or {}), "location": path}
     )
+
+
+def section(path: str) -> str:
+    """Name the entry of the bar that a page stands under."""
+    first = "/" + path.split("/")[1]
+    return UNDER.get(first, first)
+
+
+def cursor(text: str | None) -> int | None:
+    """Read a number that a list goes on from; anything else is as good as none."""
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) <= LONGEST_CURSOR else None
 
 
 def session_of(request: Asker) -> Session:

@@ -15,7 +15,7 @@ from gateway.web.dashboard import veil
 from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
-from gateway.web.dashboard.pages import elsewhere, page, session_of
+from gateway.web.dashboard.pages import cursor, elsewhere, page, session_of
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -26,10 +26,8 @@ AT_ONCE = 50
 async def list_quarantine(request: Asker) -> Response[bytes]:
     """List what is in quarantine, newest first."""
     services, asked = wired(request), request.query_params
-    connection, before = asked.get("connection") or None, asked.get("before", "")
-    found = await services.store.overview.set_aside(
-        connection=connection, before=int(before) if before.isdecimal() else None, limit=AT_ONCE + 1
-    )
+    connection, before = asked.get("connection") or None, cursor(asked.get("before"))
+    found = await services.store.overview.set_aside(connection=connection, before=before, limit=AT_ONCE + 1)
     return await page(
         request,
         "quarantine.html",

@@ -13,13 +13,15 @@ from tests.web.dashboard.conftest import booked
 from tests.web.dashboard.visitor import Page, Visitor
 
 PAGES = ("/", "/events", "/deliveries", "/quarantine", "/connections", "/connections/new", "/destinations",
-         "/destinations/new", "/keys", "/booking?key=x", "/events/x", "/deliveries/x", "/quarantine/x")  # fmt: skip
+         "/destinations/new", "/keys", "/booking?key=x", "/events/x", "/deliveries/x", "/quarantine/x", "/held",
+         "/url", "/audit", "/erase", "/erase/x")  # fmt: skip
 DOINGS = ("/sign-out", "/keys", "/keys/x/revoke", "/events/x/replay", "/events/x/reveal", "/deliveries/retry",
           "/deliveries/x/retry", "/quarantine/retry", "/quarantine/x/discard", "/quarantine/x/reveal",
           "/quarantine/x/retry", "/connections/x/check", "/connections/x/repair", "/connections/x/rotate",
           "/connections/x/reconcile", "/connections/new/talking", "/connections/x", "/connections/x/remove",
           "/destinations/new", "/destinations/x", "/destinations/x/test", "/destinations/x/pause",
-          "/destinations/x/resume", "/destinations/x/rotate-secret", "/destinations/x/remove")  # fmt: skip
+          "/destinations/x/resume", "/destinations/x/rotate-secret", "/destinations/x/remove",
+          "/url/rotate", "/erase", "/erase/look")  # fmt: skip
 
 
 async def test_every_page_asks_a_stranger_for_a_key(stranger: Visitor) -> None:

@@ -21,7 +21,7 @@ async def pages(gateway: Gateway) -> list[str]:
     (row,) = (await gateway.get("/v1/events"))["items"]
     return [
         "/", "/events", "/deliveries", "/deliveries?status=all", "/quarantine", "/connections", "/destinations",
-        "/keys",
+        "/keys", "/url", "/held", "/audit", "/audit?key=" + _quoted(CANARY) + "&object=" + _quoted(CANARY), "/erase",
         f"/events/{event}", f"/deliveries/{dead}", f"/quarantine/{receipt}", f"/connections/{connection['id']}",
         f"/destinations/{made['id']}", "/booking?" + "key=" + _quoted(row["key"]), "/events?booking=" + _quoted(CANARY),
         "/sign-in?next=" + _quoted("/" + CANARY), "/deliveries?status=" + _quoted(CANARY),
