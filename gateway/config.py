@@ -20,6 +20,9 @@ T = TypeVar("T")
 PREFIX = "GATEWAY_"
 TOKEN = re.compile(r"[A-Za-z0-9_-]{32,256}")
 
+ADMIN_KEY_LENGTH = 16
+"""The fewest characters of a first key that somebody chose."""
+
 _POSTGRES = re.compile(
     r"postgres(ql)?://([^@/?#\s]*@)?(?P<host>[\w.:,%\[\]-]*)(?P<name>/[^@/?#\s]*)?(\?[^#\s]*)?", re.ASCII
 )
@@ -166,6 +169,15 @@ def _printable(text: str) -> str:
     return text
 
 
+def _admin_key(text: str) -> str:
+    if len(_printable(text)) < ADMIN_KEY_LENGTH:
+        raise ValueError(
+            f"write at least {ADMIN_KEY_LENGTH} characters that nobody can guess, for it may do everything: "
+            "`openssl rand -hex 32` makes a good one"
+        )
+    return text
+
+
 def _secret(text: str) -> str:
     return text
 
@@ -219,7 +231,7 @@ KNOWN: dict[str, Setting] = {
     "public_listen": Setting(_listen),
     "secret_keys": Setting(_secret, secret=True),  # gateway.sealing reads them
     "inbound_tokens": Setting(_tokens, secret=True),
-    "admin_key": Setting(_printable, secret=True),
+    "admin_key": Setting(_admin_key, secret=True),
     "retry_schedule": Setting(_schedule),
     "delivery_timeout": Setting(partial(_seconds, high=3600)),
     "egress_allow": Setting(_allowed),

@@ -40,7 +40,7 @@ READ = [
     ("PUBLIC_LISTEN", "0.0.0.0:9000", "public_listen", "0.0.0.0:9000"),
     ("SECRET_KEYS", "a,b", "secret_keys", "a,b"),
     ("INBOUND_TOKENS", f"{TOKEN}, {OTHER}", "tokens", (TOKEN, OTHER)),
-    ("ADMIN_KEY", "gwk_x", "admin_key", "gwk_x"),
+    ("ADMIN_KEY", "k" * 16, "admin_key", "k" * 16),
     ("RETRY_SCHEDULE", "1, 2.5,3", "retry_schedule", (1.0, 2.5, 3.0)),
     ("DELIVERY_TIMEOUT", "0.5", "delivery_timeout", 0.5),
     ("EGRESS_ALLOW", "127.0.0.1/32:9000", "egress_allow", (Allowed(ipaddress.ip_network("127.0.0.1/32"), 9000),)),
@@ -80,11 +80,11 @@ def test_toml_may_use_its_own_numbers_and_lists(tmp_path: Path) -> None:
 
 
 def test_the_environment_comes_before_the_file(tmp_path: Path) -> None:
-    environ = toml(tmp_path, 'port = 9\nhost = "localhost"\nadmin_key = "from-toml"')
+    environ = toml(tmp_path, 'port = 9\nhost = "localhost"\nadmin_key = "from-toml-and-long"')
     key = tmp_path / "key"
-    key.write_text("from-file\n")
+    key.write_text("from-a-file-and-long\n")
     settings = load({**environ, "GATEWAY_PORT": "10", "GATEWAY_ADMIN_KEY_FILE": str(key)})
-    assert (settings.port, settings.host, settings.admin_key) == (10, "localhost", "from-file")
+    assert (settings.port, settings.host, settings.admin_key) == (10, "localhost", "from-a-file-and-long")
 
 
 def test_an_empty_value_counts_as_not_given(tmp_path: Path) -> None:
@@ -97,8 +97,10 @@ def test_an_empty_value_counts_as_not_given(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(name for name, setting in KNOWN.items() if setting.secret))
 def test_every_secret_setting_can_lie_in_a_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / "secret"
-    path.write_text({"inbound_tokens": f"{TOKEN}\n{OTHER}\n", "database_url": "sqlite\n"}.get(name, "s3cret\n"))
-    expected = {"inbound_tokens": f"{TOKEN},{OTHER}", "database_url": None}.get(name, "s3cret")
+    path.write_text(
+        {"inbound_tokens": f"{TOKEN}\n{OTHER}\n", "database_url": "sqlite\n"}.get(name, "a-s3cret-of-some-length\n")
+    )
+    expected = {"inbound_tokens": f"{TOKEN},{OTHER}", "database_url": None}.get(name, "a-s3cret-of-some-length")
     assert getattr(load({f"GATEWAY_{name.upper()}_FILE": str(path)}), name) == expected
     assert getattr(load(toml(tmp_path, f'{name}_file = "{path}"')), name) == expected
 
@@ -158,6 +160,8 @@ WRONG = [
     ({"GATEWAY_DATA_DIR": "~nobody-of-that-name/x"}, "GATEWAY_DATA_DIR: .*home directory"),
     ({"GATEWAY_CONFIG": "/nowhere/x.toml"}, "GATEWAY_CONFIG: '/nowhere/x.toml' cannot be read: No such file"),
     ({"GATEWAY_KEY_FILE": "/nowhere/key"}, "GATEWAY_KEY_FILE: '/nowhere/key' cannot be read"),
+    ({"GATEWAY_ADMIN_KEY": "hunter2"}, "GATEWAY_ADMIN_KEY: write at least 16 characters .* `openssl rand -hex 32`"),
+    ({"GATEWAY_ADMIN_KEY": "two words that are long"}, "GATEWAY_ADMIN_KEY: a key is printable"),
     ({"GATEWAY_KEY": "two words"}, "GATEWAY_KEY: a key is printable"),
 ]  # fmt: skip
 
