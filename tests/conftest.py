@@ -40,17 +40,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture
-def serve() -> Iterator[Callable[[Any], str]]:
+def serve() -> Iterator[Callable[..., str]]:
     """Serve an ASGI application on a loopback port until the test is over; gives its base URL."""
     with ExitStack() as running:
-        yield lambda app: running.enter_context(serving(app))
+        yield lambda app, **how: running.enter_context(serving(app, **how))
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve from a thread of its own, so that whoever asks may block."""
+def serving(app: Any, **how: Any) -> Iterator[str]:
+    """Serve from a thread of its own, so that whoever asks may block. `how`: more for uvicorn's configuration."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = _Announced(uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False))
+    server = _Announced(uvicorn.Config(app, lifespan="off", ws="none", log_config=None, access_log=False, **how))
     thread = threading.Thread(target=asyncio.run, args=(server.serve([listening]),))
     thread.start()
     try:

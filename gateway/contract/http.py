@@ -1,6 +1,7 @@
 """A provider's HTTP API as a plugin calls it: what is asked, what is answered, and what each refusal means."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 
@@ -13,10 +14,11 @@ T = TypeVar("T")
 
 
 class Answer(Struct, frozen=True):
-    """A provider's 2xx answer."""
+    """A provider's 2xx answer. `date`: the time by the provider's clock, where it says so."""
 
     status: int
     body: bytes
+    date: datetime | None = None
 
     def read(self, kind: type[T]) -> T:
         """Decode the body; raises ApiUnavailable when it is not what they document (an HTML page, half a JSON)."""

@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -10,6 +12,7 @@ import httpx
 import msgspec
 import stamina
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gateway import __version__
 from gateway.config import Allowed
@@ -139,7 +142,16 @@ class _ProviderHttp:
                     "its answer is compressed, although it was asked not to be", status=response.status_code
                 )
             content = b""  # what it says is lost, not that it declined
-        return judge(response.status_code, response.headers.get("retry-after"), content)
+        answer = judge(response.status_code, response.headers.get("retry-after"), content)
+        return replace(answer, date=_date(response.headers.get("date")))
+
+
+def _date(text: str | None) -> datetime | None:
+    """Read a `Date` header (RFC 9110: always GMT); None for anything else."""
+    try:
+        return parsedate_to_datetime(text).replace(tzinfo=UTC) if text else None
+    except ValueError:
+        return None
 
 
 def _soon(error: Exception) -> bool:

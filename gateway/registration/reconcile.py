@@ -33,6 +33,10 @@ LONGEST_ASKED = 3600.0
 """The longest wait that a provider's Retry-After is believed for."""
 RESTARTS = 3
 """So often a look begins again because the list shrank; then what it has seen must do until the next one."""
+SKEW_MS = 60 * 1000
+"""Clocks that are less apart are taken for one: OVERLAP_MS covers that."""
+LARGEST_SKEW_MS = 24 * 60 * 60 * 1000
+"""What is more apart is no clock to go by: the oldest bookings would be taken for missed ones."""
 LOOK_SECONDS = 30.0
 """How soon a gap is seen that nobody woke this loop for."""
 JITTER = 0.1
@@ -55,6 +59,7 @@ class Asker(Protocol):
     """The way to a connection's provider. Raises ProviderApiError, EgressRefused."""
 
     async def changed(self, connection_id: str, since: datetime, page: str | None, /) -> FoundPage: ...
+    def skew(self, connection_id: str, /) -> int: ...
 
 
 class Candidates(Protocol):
@@ -194,12 +199,26 @@ class Reconciler:
         if look is None or look.finished_at is not None or candidate is None:
             return False
         try:
-            page = await self._asker.changed(connection_id, _at(look.since), look.page)
+            page = await self._page(look)
         except (ProviderApiError, EgressRefused) as error:
             await self._failed(look, error)
             return False
         self._failures.pop(connection_id, None)
         return await self._note(look, await self._told(look, candidate, page), page)
+
+    async def _page(self, look: Look) -> FoundPage:
+        """Ask for the next page, from as much earlier as the provider's clock is behind ours; only an answer of its
+        own tells that, so the first one may have to be asked for twice."""
+        behind = self._skew(look).behind
+        page = await self._asker.changed(look.connection, _at(max(0, look.since - behind)), look.page)
+        found = self._skew(look)
+        if found.behind > behind + SKEW_MS:
+            _log.warning("clocks_differ", connection=look.connection, behind_seconds=found.behind // 1000)
+            page = await self._asker.changed(look.connection, _at(max(0, look.since - found.behind)), look.page)
+        return page
+
+    def _skew(self, look: Look) -> "Skew":
+        return Skew.of(self._asker.skew(look.connection))
 
     async def _note(self, before: Look, look: Look, page: FoundPage) -> bool:
         """Write down how far it has come, unless somebody widened it meanwhile."""
@@ -224,8 +243,9 @@ class Reconciler:
         latest, held = await self._store.looks.latest(keys), await self._store.looks.held(keys)
         free = [(key, found) for key, found in zip(keys, page.bookings, strict=True) if key not in held]
         now = self._store.now()
-        until = now - GRACE_MS if look.reason == "schedule" else None
-        window = Window(look.since, until, now)
+        skew = self._skew(look)
+        until = now - GRACE_MS + skew.ahead if look.reason == "schedule" else None
+        window = Window(look.since - skew.behind, until, now)
         events, unread = await asyncio.to_thread(_missing, candidate, free, latest, window)
         new = await self._store.emit(*events) if events else ()
         return replace(
@@ -283,8 +303,21 @@ def cannot(provider: Provider) -> str:
     )
 
 
+class Skew(NamedTuple):
+    """How far a provider's clock is from ours, in milliseconds; at most one of the two is not 0. A look is widened by
+    it and never narrowed: the clock that an answer states need not be the one that bookings are stamped by."""
+
+    behind: int
+    ahead: int
+
+    @classmethod
+    def of(cls, skew: int) -> "Skew":
+        known = skew if SKEW_MS < abs(skew) <= LARGEST_SKEW_MS else 0
+        return cls(max(0, -known), max(0, known))
+
+
 class Window(NamedTuple):
-    """What is looked for, in epoch milliseconds; `until` None: whatever happened up to now."""
+    """What is looked for, in epoch milliseconds by the provider's clock; `until` None: whatever happened up to now."""
 
     since: int
     until: int | None

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 from typing import Any
@@ -109,11 +110,29 @@ def gateway(tmp_path: Path) -> Iterator[Gateway]:
         made.kill()
 
 
+def dated(app: Any, clock: Clock) -> Any:
+    """Serve the vendor's API with its own clock in each answer's `Date`."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        async def stamped(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                date = format_datetime(clock(), usegmt=True).encode()
+                message = message | {"headers": [*message.get("headers", ()), (b"date", date)]}
+            await send(message)
+
+        await app(scope, receive, stamped)
+
+    return serve
+
+
 @asynccontextmanager
-async def world(gateway: Gateway, serve: Callable[[Any], str], **settings: Any) -> AsyncIterator[World]:
-    clock = Clock()
+async def world(
+    gateway: Gateway, serve: Callable[..., str], ahead: timedelta = timedelta(), **settings: Any
+) -> AsyncIterator[World]:
+    """Start all of it; the vendor's clock is `ahead` of the gateway's."""
+    clock = Clock(ahead)
     made = World(gateway, Simulation(clock), clock, Collector())
-    base_url, url = serve(made.vendor.app), await made.consumer.listen()
+    base_url, url = serve(dated(made.vendor.app, clock), date_header=False), await made.consumer.listen()
     gateway.start()
     gateway.call("POST", "/v1/destinations", {"url": url})
     asked = {
@@ -133,7 +152,7 @@ async def world(gateway: Gateway, serve: Callable[[Any], str], **settings: Any) 
 
 @pytest.mark.parametrize("how", [SIGTERM, SIGKILL])
 async def test_all_final_states_arrive_after_a_downtime_each_once_and_late_calls_double_nothing(
-    gateway: Gateway, serve: Callable[[Any], str], how: Any
+    gateway: Gateway, serve: Callable[..., str], how: Any
 ) -> None:
     async with world(gateway, serve) as made:
         before = [made.happens("book") for _ in range(6)]
@@ -171,7 +190,25 @@ async def test_all_final_states_arrive_after_a_downtime_each_once_and_late_calls
         assert (row["missed_since"], row["cannot_catch_up"]) == (None, None)
 
 
-async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gateway, serve: Callable[[Any], str]) -> None:
+@pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(hours=2)])
+async def test_a_downtime_is_caught_up_with_although_the_vendors_clock_is_two_hours_off(
+    gateway: Gateway, serve: Callable[..., str], ahead: timedelta
+) -> None:
+    async with world(gateway, serve, ahead) as made:
+        before = made.happens("book")
+        assert await made.delivers() == ["accepted"]
+        await made.until_true()
+        gateway.kill(SIGTERM)
+        made.happens("move", before)
+        made.happens("cancel", made.happens("book"))
+        made.happens("book")
+        gateway.start()
+        await made.until_true()
+        ids = [one.id for one in made.consumer.got]
+        assert len(ids) == len(set(ids)) == 4
+
+
+async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gateway, serve: Callable[..., str]) -> None:
     async with world(gateway, serve) as made:
         gateway.kill(SIGTERM)
         made.busy_hour(30)
@@ -187,7 +224,7 @@ async def test_calls_that_come_while_it_catches_up_are_told_once(gateway: Gatewa
 
 
 async def test_a_long_look_that_is_killed_goes_on_and_tells_each_once(
-    gateway: Gateway, serve: Callable[[Any], str]
+    gateway: Gateway, serve: Callable[..., str]
 ) -> None:
     async with world(gateway, serve) as made:
         gateway.kill(SIGTERM)
@@ -207,7 +244,7 @@ async def test_a_long_look_that_is_killed_goes_on_and_tells_each_once(
 
 
 async def test_what_happened_while_the_webhook_was_gone_arrives_after_its_repair(
-    gateway: Gateway, serve: Callable[[Any], str]
+    gateway: Gateway, serve: Callable[..., str]
 ) -> None:
     gateway.environment["GATEWAY_WATCH_INTERVAL"] = "0.5"
     async with world(gateway, serve) as made:
@@ -225,7 +262,7 @@ async def test_what_happened_while_the_webhook_was_gone_arrives_after_its_repair
         await made.until_true()
 
 
-async def test_confirmed_calls_survive_kills_while_they_are_held(gateway: Gateway, serve: Callable[[Any], str]) -> None:
+async def test_confirmed_calls_survive_kills_while_they_are_held(gateway: Gateway, serve: Callable[..., str]) -> None:
     async with world(gateway, serve, confirm="must") as made:
         made.vendor.throttled = True  # nobody answers
         bookings = [made.happens("book") for _ in range(12)]

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 import stamina
@@ -153,3 +154,19 @@ async def test_the_cli_reaches_its_own_gateway_with_its_key_and_past_proxies(mon
             response = await asyncio.to_thread(client.get, "/v1/events")
     assert (response.json(), proxy.connections) == ({"items": []}, 0)
     assert sink.seen[0].headers["authorization"] == "Bearer gwk_1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "date"),
+    [
+        ({"Date": "Sun, 22 Nov 2026 01:02:03 GMT"}, datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)),
+        ({"Date": "yesterday"}, None),
+        ({"Date": "Sun, 99 Nov 2026 01:02:03 GMT"}, None),
+        ({"X_Date": "Sun, 22 Nov 2026 01:02:03 GMT"}, None),
+    ],
+)
+async def test_an_answer_tells_its_providers_time(
+    egress: Egress, headers: dict[str, str], date: datetime | None
+) -> None:
+    async with listening(says(answer(200, b"{}", **headers))) as sink:
+        assert (await api(egress, sink).request("GET", "/webhooks")).date == date

@@ -35,12 +35,16 @@ class List:
     between: Callable[[], None] = lambda: None
     asked: list[tuple[datetime, str | None]] = field(default_factory=list)
     totals: bool = True
+    clock_ahead: int = 0
+    """What each answer tells of the vendor's clock, in milliseconds."""
+    known_ahead: int = 0
 
     def says(self, *facts: Any) -> None:
         self.diary |= {one["id"]: one for one in facts}
 
     async def changed(self, connection_id: str, since: datetime, page: str | None) -> FoundPage:
         self.asked.append((since, page))
+        self.known_ahead = self.clock_ahead
         if self.failing:
             raise self.failing.pop(0)
         if page is not None:
@@ -49,6 +53,9 @@ class List:
         some = [Found(one["id"], json.dumps(one).encode()) for one in all_[at : at + PAGE]]
         more = str(at + PAGE) if at + PAGE < len(all_) else None
         return FoundPage(bookings=some, next=more, size=len(some), total=len(all_) if self.totals else None)
+
+    def skew(self, connection_id: str) -> int:
+        return self.known_ahead
 
 
 @dataclass
@@ -316,6 +323,38 @@ async def test_on_schedule_what_just_happened_is_left_to_its_call(office: Office
     (event,) = await office.told()
     assert event.key == "telling:con_1:b1"  # type: ignore[union-attr]  # -- of a known type
     assert (await office.catches_up()).missed == 1, "whoever asks is told of all"
+
+
+TWO_HOURS = 2 * 60 * 60
+
+
+async def test_what_a_clock_two_hours_behind_stamped_is_not_taken_for_older_than_the_gap(office: Office) -> None:
+    office.list.clock_ahead = -TWO_HOURS * 1000
+    office.list.says(fact("b0", step=-TWO_HOURS - 600), fact("b1", step=-TWO_HOURS + 10))
+    assert (await office.catches_up()).missed == 1
+    (event,) = await office.told()
+    assert event.key == "telling:con_1:b1"  # type: ignore[union-attr]  # -- of a known type
+    asked = [round(since.timestamp() * 1000) for since, _ in office.list.asked]
+    assert asked == [START - OVERLAP_MS, START - OVERLAP_MS - TWO_HOURS * 1000]
+
+
+async def test_on_schedule_what_a_clock_two_hours_ahead_stamped_does_not_wait_for_two_hours(office: Office) -> None:
+    office.list.clock_ahead = TWO_HOURS * 1000
+    office.clock.advance(200)
+    office.list.says(fact("b1", step=TWO_HOURS + 100), fact("b2", step=TWO_HOURS + 190))
+    async with office.catching_up(every=100) as reconciler:
+        while (await office.store.looks.all()).get("con_1") is None:
+            await office.store.changed(1)
+        await reconciler.wait("con_1", 10)
+    assert [event.key for event in await office.told()] == ["telling:con_1:b1"]  # type: ignore[union-attr]  # -- of a known type
+
+
+@pytest.mark.parametrize("ahead", [-40_000, 40_000, -40 * 365 * 86_400_000, 14 * 365 * 86_400_000])
+async def test_a_clock_that_is_nearly_right_or_no_clock_at_all_moves_nothing(office: Office, ahead: int) -> None:
+    office.list.clock_ahead = ahead
+    office.list.says(*(fact(f"b{n}", step=-3600) for n in range(5)), fact("b9"))
+    assert (await office.catches_up()).missed == 1
+    assert [page for _, page in office.list.asked] == [None, "3"]
 
 
 async def test_without_a_schedule_nothing_is_asked(office: Office) -> None:
