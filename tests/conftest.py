@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 from hypothesis import settings
 
+from tests import stores
 from tests.lacking import without
 
 pytest.register_assert_rewrite("gateway.contract.testing")
@@ -21,14 +22,33 @@ settings.load_profile("gateway")
 _NOT_SHOWN: list[str] = []
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--store", choices=stores.STORES, default="sqlite", help="what the tests run on")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    stores.choose(config.getoption("store"))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what this machine cannot run."""
+    """Leave out what this machine cannot run, and on PostgreSQL what only the embedded store has."""
     left_out = without(items)
     _NOT_SHOWN.extend(left_out)
-    gone = [item for some in left_out.values() for item in some]
+    gone = {item for some in left_out.values() for item in some}
+    if stores.chosen() == "postgres":
+        gone |= {item for item in items if item.get_closest_marker("embedded")}
     if gone:
         items[:] = [item for item in items if item not in gone]
-        config.hook.pytest_deselected(items=gone)
+        config.hook.pytest_deselected(items=list(gone))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """Drop the test's databases after all that used them; those of longer fixtures go with the server."""
+    yield
+    folder = getattr(item, "funcargs", {}).get("tmp_path")
+    if folder is not None:
+        stores.drop_below(folder)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

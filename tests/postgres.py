@@ -9,6 +9,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,6 +17,9 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from gateway.store.engines import bringing
 
 UNPRIVILEGED = "nobody"
 SETTINGS = {
@@ -103,13 +107,43 @@ def server() -> Server:
     return started
 
 
-def new_database() -> str:
-    """Make an empty database; gives its URL."""
+def new_database(template: str = "template1") -> str:
+    """Make a database, by default an empty one; gives its URL."""
     name = f"gateway_{uuid4().hex}"
+    with _administrator() as db:
+        db.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
     given = os.environ.get("GATEWAY_TEST_POSTGRES_URL")
-    with psycopg.connect(given or server().url(), autocommit=True) as db:
-        db.execute(f'CREATE DATABASE "{name}"'.encode())
     if given is None:
         return server().url(name)
     base, slash, rest = given.rpartition("/")
-    return f"{base}{slash}{name}{'?' + rest.partition('?')[2] if '?' in rest else ''}"
+    url = f"{base}{slash}{name}{'?' + rest.partition('?')[2] if '?' in rest else ''}"
+    atexit.register(drop, [url])
+    return url
+
+
+def migrated_database() -> str:
+    """Make one that has the schema of this version already, which takes half the time."""
+    return new_database(_template())
+
+
+def drop(urls: Sequence[str]) -> None:
+    """Drop databases, whoever still uses them; those that are gone already are no mistake."""
+    if urls:
+        with _administrator() as db:
+            for url in urls:
+                db.execute(f'DROP DATABASE IF EXISTS "{_name(url)}" WITH (FORCE)'.encode())
+
+
+@cache
+def _template() -> str:
+    url = new_database()
+    bringing.postgres(url)
+    return _name(url)
+
+
+def _name(url: str) -> str:
+    return str(conninfo_to_dict(url)["dbname"])
+
+
+def _administrator() -> psycopg.Connection[Any]:
+    return psycopg.connect(os.environ.get("GATEWAY_TEST_POSTGRES_URL") or server().url(), autocommit=True)

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook
 
 from gateway.contract.events import AnyEvent, UnknownEvent, decode_event
+from tests import stores
 from tests.bench.sink import Consumer
 
 
@@ -32,6 +33,13 @@ class Gateway:
     said: list[str] = field(default_factory=list)
     ready_in: list[float] = field(default_factory=list)
     """Seconds that each start took."""
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """What it is started with; a command on its machine finds its store by it."""
+        if "GATEWAY_DATABASE_URL" in self.environment:
+            return {"GATEWAY_DATA_DIR": str(self.directory)} | self.environment
+        return stores.environment(self.directory) | self.environment
 
     @property
     def url(self) -> str:
@@ -49,10 +57,13 @@ class Gateway:
     def launch(self) -> subprocess.Popen[str]:
         """Start, and do not wait for anything."""
         ours = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
-        settings = {"GATEWAY_DATA_DIR": str(self.directory), "GATEWAY_PORT": "0"} | self.environment
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command, env=ours | settings, stdout=subprocess.PIPE, stderr=log, text=True
+                self.command,
+                env=ours | {"GATEWAY_PORT": "0"} | self.settings,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         return self.process
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import stores
+
 GATEWAY = """
 import os, sys, time
 from gateway import loops
@@ -78,7 +80,7 @@ async def test_a_process_that_was_stopped_for_long_is_not_taken_for_stuck(tmp_pa
 
 
 def _environment(directory: Path) -> dict[str, str]:
-    return {"GATEWAY_DATA_DIR": str(directory / "data"), "GATEWAY_PORT": "0", "PATH": ""}
+    return stores.environment(directory / "data") | {"GATEWAY_PORT": "0", "PATH": ""}
 
 
 def _run(program: str, directory: Path) -> "subprocess.CompletedProcess[str]":

@@ -9,14 +9,14 @@ import structlog
 
 from gateway import sealing
 from gateway.egress import Egress
-from gateway.sealing import KeyRing
 from gateway.store.store import Store
 from tests.egress.sinks import LOOPBACK
+from tests.store.samples import open_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await Store.open(tmp_path, KeyRing.parse(sealing.new_url_token()))
+    opened = await open_store(tmp_path, keys=sealing.new_url_token())
     yield opened
     await opened.close()
 

@@ -25,9 +25,9 @@ from gateway.contract.provider import Account, ByHand, Draft, Inbound, Provider,
 from gateway.contract.signatures import Unsigned
 from gateway.pipeline.normalize import accept, retry
 from gateway.pipeline.receive import Candidate, Inbox, receive
-from gateway.sealing import KeyRing
 from gateway.store.model import Accepted
 from gateway.store.store import Store
+from tests.store.samples import open_store
 
 AT = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 DATA: dict[str, Callable[[Booking], Data]] = {
@@ -68,7 +68,7 @@ class Invented(Provider):
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    made = await Store.open(tmp_path / "data", KeyRing.parse("A" * 43))
+    made = await open_store(tmp_path / "data")
     yield made
     await made.close()
 

@@ -16,15 +16,15 @@ from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
 from gateway.registration.rules import ConnectRequest
 from gateway.registration.watch import Watch
-from gateway.sealing import KeyRing, new_url_token
+from gateway.sealing import new_url_token
 from gateway.store.engines.engine import Clock
 from gateway.store.model import Connection, Token
 from gateway.store.store import Store
 from gateway.web.services import Refusals
 from tests.registration.vendors import Office, Pasted, Plain, Signing
+from tests.store.samples import open_store
 
 PUBLIC_URL = "https://gateway.example"
-KEYS = "A" * 43
 
 
 @dataclass
@@ -81,7 +81,7 @@ async def bench(
     clock: Clock | None = None,
 ) -> AsyncIterator[Bench]:
     """Start on a data directory, which may have been used before."""
-    store = await Store.open(directory, KeyRing.parse(KEYS), clock=clock)
+    store = await open_store(directory, clock)
     egress = Egress()
     providers = {plugin.name: plugin for plugin in (Signing(office), Plain(office), Pasted())}
     if not await store.tokens():

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.store.store import Store
-from tests.postgres import new_database
-from tests.store.samples import DATABASES, HandClock, open_store
+from tests import stores
+from tests.store.samples import HandClock, open_store
 
 
 @pytest.fixture
@@ -19,7 +19,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Hold every engine to the same laws, but for those that are marked as about the embedded one's own."""
     if "data_dir" in metafunc.fixturenames:
         embedded = metafunc.definition.get_closest_marker("embedded")
-        metafunc.parametrize("data_dir", ["sqlite"] if embedded else ["sqlite", "postgres"], indirect=True)
+        every = ["postgres"] if stores.chosen() == "postgres" else ["sqlite", "postgres"]
+        metafunc.parametrize("data_dir", ["sqlite"] if embedded else every, indirect=True)
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def data_dir(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A directory of its own; on PostgreSQL it stands for a database of its own."""
     directory = tmp_path / "data"
     if request.param == "postgres":
-        DATABASES[directory] = new_database()
+        stores.put_on_postgres(directory)
     return directory
 
 

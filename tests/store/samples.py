@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from gateway.sealing import KeyRing
+from gateway.store.engines.engine import Clock
 from gateway.store.model import Accepted, Claimed, Connection, Destination, NewEvent, NewReceipt, Result
 from gateway.store.store import Store
+from tests import stores
 
+DATABASES = stores.DATABASES
 KEYS = "A" * 43
 OTHER_KEYS = "B" * 42 + "A"
 START = 1_800_000_000_000
@@ -27,12 +30,9 @@ class HandClock:
         self.at += round(seconds * 1000)
 
 
-DATABASES: dict[Path, str] = {}
-"""URLs of databases in PostgreSQL, by the directory that stands for them."""
-
-
-async def open_store(data_dir: Path, clock: HandClock | None = None, keys: str = KEYS) -> Store:
-    return await Store.open(data_dir, KeyRing.parse(keys), url=DATABASES.get(data_dir), clock=clock)
+async def open_store(data_dir: Path, clock: Clock | None = None, keys: str = KEYS) -> Store:
+    """Open the store that a directory stands for."""
+    return await Store.open(data_dir, KeyRing.parse(keys), url=stores.database_url(data_dir), clock=clock)
 
 
 def digest(*parts: object) -> bytes:

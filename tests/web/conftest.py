@@ -17,18 +17,19 @@ from gateway.contract.provider import Provider
 from gateway.egress import Egress
 from gateway.pipeline.inboxes import Inboxes
 from gateway.registration.registrar import Registrar
-from gateway.sealing import KEY_FILE, KeyRing, digest, new_api_key, new_id, new_url_token
+from gateway.sealing import KEY_FILE, digest, new_api_key, new_id, new_url_token
 from gateway.store.model import Key, Token
 from gateway.store.store import Store
 from gateway.web.app import create_app
 from gateway.web.auth import Scope
+from gateway.web.following import Following
 from gateway.web.ingest import Ingest
 from gateway.web.listening import Server
 from gateway.web.services import Services
+from tests import stores
 from tests.registration.vendors import Office, Pasted, Signing
+from tests.store.samples import KEYS, open_store
 from tests.web.vendors import Talking
-
-KEYS = "A" * 43
 
 
 @dataclass
@@ -141,10 +142,16 @@ async def _serving(server: Server) -> AsyncIterator[None]:
 @contextlib.asynccontextmanager
 async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterator[tuple[Services, str]]:
     """Start a gateway on a data directory. Of what is not public it may reach 127.0.0.1, and no other address."""
-    settings = Settings(data_dir=directory, egress_allow=(Allowed(ip_network("127.0.0.1"), None),))
+    url = stores.database_url(directory)
+    settings = Settings(
+        data_dir=directory,
+        egress_allow=(Allowed(ip_network("127.0.0.1"), None),),
+        database_url=url,
+        secret_keys=None if url is None else KEYS,
+    )
     async with contextlib.AsyncExitStack() as stack:
         (directory / KEY_FILE).write_text(KEYS)
-        store = await Store.open(directory, KeyRing.parse(KEYS))
+        store = await open_store(directory)
         stack.push_async_callback(store.close)
         await store.put_token(Token(id="tok_1", token=new_url_token(), created_at=store.now()))
         egress = Egress(settings.egress_allow)
@@ -156,6 +163,9 @@ async def running(directory: Path, providers: Sequence[Provider]) -> AsyncIterat
         await inboxes.refresh()
         registrar = Registrar(store, egress, known, inboxes, delays=(0.01,))
         services = Services(settings, store, egress, known, registrar, inboxes, url, not_ready=None)
+        if not store.alone:
+            services.following = Following(store, inboxes)
+            services.loops.start("configuration", services.following.run)
         services.loops.start("upkeep", services.upkeep.run)
         services.loops.start("confirming", services.confirmation.run)
         services.loops.start("catching up", services.reconciler.run)

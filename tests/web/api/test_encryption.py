@@ -7,7 +7,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from gateway.sealing import KEY_FILE
-from tests.web.conftest import KEYS, Gateway
+from tests.store.samples import KEYS
+from tests.web.conftest import Gateway
 
 
 async def rotated(gateway: Gateway) -> Any:
