@@ -124,6 +124,8 @@ def change_connection(
         changed = gateway.patch(path, body, holds="inbound_url")
         found = gateway.get(f"{path}/latest-call") if signing_secret is not None else None
     wishes.answer(changed, lambda one: _print_changed(one, found))
+    if "credentials" in body and changed["status"] == "broken":
+        raise Failed(f"it is kept, but its provider does not take it: {changed.get('problem')}")
 
 
 def _changes(

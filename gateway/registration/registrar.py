@@ -6,12 +6,13 @@ timeout), a row says what may exist over there, and `run_removals` works until i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
-from gateway.contract.errors import EgressRefused, ProviderApiError
+from gateway.contract.errors import EgressRefused, GatewayError, ProviderApiError
 from gateway.contract.provider import Provider, Settings, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.registration import rules
@@ -87,6 +88,7 @@ class Registrar:
     async def change(self, connection_id: str, change: ConnectionChange) -> Connection | None:
         """Change a connection; None when there is no such. Its webhook follows when the watch, woken by it, looks.
 
+        New credentials are tried at the provider at once; what it says of them is the row's status and `problem`.
         Raises Invalid, and Conflict for what only a new connection can have.
         """
         async with self._placing:
@@ -96,7 +98,14 @@ class Registrar:
             changed = await self.rows.update(connection_id, lambda c: self._changed(c, change, others))
         self._removals.wake(connection_id)
         self.wake(connection_id)
-        return changed
+        return changed if change.credentials is UNSET else await self._tried(changed)
+
+    async def _tried(self, changed: Connection) -> Connection:
+        """Ask the provider whether it takes what was changed; one that says nothing in time is asked by the watch."""
+        with suppress(GatewayError, TimeoutError):  # what was refused is noted in the row, and told from there
+            async with asyncio.timeout(AT_ONCE_SECONDS):
+                await self.repairs.check(changed.id)
+        return await self.rows.find(changed.id) or changed
 
     async def disconnect(self, connection_id: str, *, force: bool = False) -> bool | None:
         """Refuse its calls from now on and delete its webhook; None when there is no such connection.

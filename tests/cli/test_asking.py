@@ -148,6 +148,15 @@ def test_a_change_that_does_not_fit_the_latest_call_says_which_part(cli: Cli, st
     assert "hunter2" not in ended.err
 
 
+def test_a_credential_that_the_provider_refuses_is_told_and_no_success(cli: Cli, standin: StandIn) -> None:
+    problem = "Acme answered: Unauthorized. Check `credentials`: the key may be mistyped."
+    standin.answer("PATCH", PATH, {**CONNECTION, "status": "broken", "problem": problem})
+    ended = cli("connections", "change", CON, "--credential", "api_key=env:KEY", KEY="mistyped")
+    assert ended.status == 1
+    assert f"its provider does not take it: {problem}" in ended.err
+    assert cli("connections", "change", CON, "--name", "New").status == 0
+
+
 def test_a_change_of_nothing_is_wrong_usage(cli: Cli) -> None:
     ended = cli("connections", "change", CON)
     assert ended.status == 2

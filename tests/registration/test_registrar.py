@@ -213,12 +213,32 @@ async def test_a_plugin_that_breaks_is_an_api_that_cannot_be_used(desk: Bench) -
 # --- changing -----------------------------------------------------------------------------------------------------
 
 
-async def test_a_name_and_a_credential_are_changed_without_asking_the_provider(desk: Bench) -> None:
+async def test_a_name_is_changed_without_asking_the_provider(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    changed = await desk.registrar.change(made.id, ConnectionChange(name="New"))
+    assert changed is not None
+    assert (changed.name, desk.office.asked) == ("New", ["create"])
+
+
+async def test_a_new_credential_is_tried_at_once(desk: Bench) -> None:
     made = await desk.connect("signing")
     changed = await desk.registrar.change(made.id, ConnectionChange(name="New", credentials={"api_key": "fresh"}))
     assert changed is not None
     assert (changed.name, changed.credentials, changed.secrets) == ("New", {"api_key": "fresh"}, made.secrets)
-    assert desk.office.asked == ["create"]
+    assert desk.office.asked == ["create", "list"]
+    desk.office.fails["list"] = [CredentialRefused("no such key: stale", status=401)]
+    changed = await desk.registrar.change(made.id, ConnectionChange(credentials={"api_key": "stale-key"}))
+    assert changed is not None
+    assert (changed.credentials, changed.status) == ({"api_key": "stale-key"}, "broken")
+    assert "no such key" in str(changed.problem)
+
+
+async def test_a_provider_that_says_nothing_about_a_new_credential_changes_no_status(desk: Bench) -> None:
+    made = await desk.connect("signing")
+    desk.office.fails["list"] = [ApiUnavailable("no answer: down", reached=False)]
+    changed = await desk.registrar.change(made.id, ConnectionChange(credentials={"api_key": "fresh"}))
+    assert changed is not None
+    assert (changed.credentials, changed.status) == ({"api_key": "fresh"}, made.status)
 
 
 async def test_changing_what_does_not_exist_says_so(desk: Bench) -> None:

@@ -118,7 +118,8 @@ async def change_connection(
 ) -> ConnectionView:
     """Change name, credentials, and what needs no new webhook.
 
-    409: it does need one, or the latest call is not signed as is said here for the first time.
+    New credentials are tried at the provider before this answers: `broken`, with its words in `problem`, if it refuses
+    them. 409: it does need one, or the latest call is not signed as is said here for the first time.
     """
     services = wired(request)
     await latest_call.check(services, connection_id, given)
