@@ -6,11 +6,10 @@ from gateway.contract.events import event_id
 from gateway.sealing import KeyRing
 from gateway.store.configuration import Changed
 from gateway.store.engines.engine import A, Clock, Tx
-from gateway.store.ids import key_hash
-from gateway.store.intake import draw, event_row
+from gateway.store.intake import draw_for, event_row, planned
 from gateway.store.known import Known
 from gateway.store.model import NewEvent
-from gateway.store.queue import Planned, plan
+from gateway.store.queue import plan
 from gateway.store.routes import Routes
 from gateway.store.statements import load
 
@@ -56,22 +55,13 @@ class Emitter:
         return job
 
     def _write(self, tx: Tx, events: Sequence[NewEvent]) -> None:
-        seq, _, _, version = draw(tx, events=len(events))
-        self._routes.refresh(tx, version)
-        first = seq - len(events) + 1
-        rows = [event_row(number, event, None, self._now()) for number, event in enumerate(events, first)]
-        self._known.add(tx, [], [(event.id, number) for number, event in enumerate(events, first)])
-        tx.many(_sql.insert_events, rows)
-        sealed = [(number, self._seal(event.body, b"bodies:" + event.id)) for number, event in enumerate(events, first)]
-        tx.many(_sql.insert_bodies, sealed)
-        self._plan(tx, events, first)
-
-    def _plan(self, tx: Tx, events: Sequence[NewEvent], first: int) -> None:
-        planned = [
-            Planned(destination, number, None if event.key is None else key_hash(event.key))
-            for number, event in enumerate(events, first)
-            for destination in self._routes.of(event.type, event.provider, event.connection)
+        drawn, now = draw_for(tx, self._routes, events), self._now()
+        rows = [event_row(seq, event, None, now) for seq, event in enumerate(events, drawn.seq + 1)]
+        sealed = [
+            (row[0], self._seal(event.body, b"bodies:" + event.id)) for row, event in zip(rows, events, strict=True)
         ]
-        if planned:
-            last = draw(tx, deliveries=len(planned))[2]
-            plan(tx, planned, last - len(planned), self._now())
+        self._known.add(tx, [], [(row[2], row[0]) for row in rows])
+        tx.many(_sql.insert_events, rows)
+        tx.many(_sql.insert_bodies, sealed)
+        if any(drawn.wanted):
+            plan(tx, planned(events, drawn), drawn.delivery, now)

@@ -73,29 +73,14 @@ class Intake:
 
     def _write(self, tx: Tx, sieve: Sieve) -> None:
         events = [event for kept in sieve.kept for event in kept.new]
-        drawn = self._draw(tx, sieve, events)
+        fresh = sum([kept.seen is None for kept in sieve.kept])
+        drawn = draw_for(tx, self._routes, events, fresh, **sieve.amounts)
         self._write_receipts(tx, sieve.kept, drawn.receipt)
         self._write_events(tx, sieve.kept, drawn)
         if any(drawn.wanted):
-            plan(tx, _planned(events, drawn), drawn.delivery, self._now())
+            plan(tx, planned(events, drawn), drawn.delivery, self._now())
         if sieve.heard:
             tx.many(_sql.hear_of_connections, [(at, connection) for connection, at in sieve.heard.items()])
-
-    def _draw(self, tx: Tx, sieve: Sieve, events: Sequence[NewEvent]) -> Drawn:
-        wanted = self._wanted(events)
-        deliveries = sum(map(len, wanted))
-        fresh = sum([kept.seen is None for kept in sieve.kept])
-        seq, receipt, delivery, version = draw(
-            tx, events=len(events), receipts=fresh, deliveries=deliveries, **sieve.amounts
-        )
-        if self._routes.refresh(tx, version):  # planned by an old configuration: once more by the new one
-            wanted = self._wanted(events)
-            deliveries = sum(map(len, wanted))
-            delivery = draw(tx, deliveries=deliveries)[2]
-        return Drawn(seq - len(events), receipt - fresh, delivery - deliveries, wanted)
-
-    def _wanted(self, events: Sequence[NewEvent]) -> list[Numbers]:
-        return [self._routes.of(event.type, event.provider, event.connection) for event in events]
 
     def _write_receipts(self, tx: Tx, kept: Sequence[Kept], number: int) -> None:
         rows: list[Row] = []
@@ -154,6 +139,22 @@ def _waves(calls: Sequence[Call]) -> Iterator[Sequence[int]]:
         left = later
 
 
+def draw_for(tx: Tx, routes: Routes, events: Sequence[NewEvent], receipts: int = 0, **amounts: int) -> Drawn:
+    """Draw the numbers of receipts, of events and of their deliveries at once; `amounts` are counted with them."""
+    wanted = _wanted(routes, events)
+    deliveries = sum(map(len, wanted))
+    seq, receipt, delivery, version = draw(tx, events=len(events), receipts=receipts, deliveries=deliveries, **amounts)
+    if routes.refresh(tx, version):  # planned by an old configuration: once more by the new one
+        wanted = _wanted(routes, events)
+        deliveries = sum(map(len, wanted))
+        delivery = draw(tx, deliveries=deliveries)[2]
+    return Drawn(seq - len(events), receipt - receipts, delivery - deliveries, wanted)
+
+
+def _wanted(routes: Routes, events: Sequence[NewEvent]) -> list[Numbers]:
+    return [routes.of(event.type, event.provider, event.connection) for event in events]
+
+
 def draw(tx: Tx, **amounts: int) -> Row:
     return tx.run(_sql.draw_numbers, **{**_NOTHING, **amounts})[0]
 
@@ -195,7 +196,8 @@ def event_row(seq: int, e: NewEvent, receipt: int | None, now: int) -> Row:
 # fmt: on
 
 
-def _planned(events: Sequence[NewEvent], drawn: Drawn) -> list[Planned]:
+def planned(events: Sequence[NewEvent], drawn: Drawn) -> list[Planned]:
+    """Say who is to get which of these events."""
     return [
         Planned(destination, seq, None if event.key is None else key_hash(event.key))
         for seq, (event, wanted) in enumerate(zip(events, drawn.wanted, strict=True), drawn.seq + 1)

@@ -7,6 +7,8 @@ import pytest
 from msgspec.structs import replace
 
 from gateway.contract.events import GATEWAY, event_id
+from gateway.store import intake
+from gateway.store.engines.engine import Row, Tx
 from gateway.store.model import NewEvent, VersionConflict
 from gateway.store.routes import wants
 from gateway.store.store import Store
@@ -33,6 +35,22 @@ async def test_an_emitted_event_is_numbered_and_planned_like_all_others(store: S
     counts = await store.counts()
     assert (counts.events, counts.understood, counts.duplicates) == (2, 1, 0)
     assert counts.deliveries == {("dst_1", "pending"): 1}
+
+
+async def test_events_and_their_deliveries_are_numbered_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    await subscribe(store, types=(PAUSED,))
+    await store.emit(told(1))  # by the destinations as they are now
+    drawn: list[dict[str, int]] = []
+    draw = intake.draw
+
+    def counted(tx: Tx, **amounts: int) -> Row:
+        drawn.append(amounts)
+        return draw(tx, **amounts)
+
+    monkeypatch.setattr(intake, "draw", counted)
+    await store.emit(told(2), told(3))
+    assert drawn == [{"events": 2, "receipts": 0, "deliveries": 2}]
+    assert len(await store.deliveries()) == 3
 
 
 async def test_the_same_change_is_emitted_once(store: Store) -> None:
