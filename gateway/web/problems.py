@@ -91,7 +91,8 @@ def _refused(_: Request[Any, Any, Any], error: Refusal) -> Response[Problem]:
     return _answer(error.status_code, error.detail, error.errors, error.headers, error.reason)
 
 
-def _framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+def framework(_: Request[Any, Any, Any], error: HTTPException) -> Response[Problem]:
+    """Answer where the framework refused, in words of ours."""
     status = error.status_code
     detail = DETAILS.get(status, HTTPStatus(status).description or HTTPStatus(status).phrase)
     return _answer(status, detail, headers=error.headers)
@@ -141,7 +142,7 @@ def _unexpected(request: Request[Any, Any, Any], error: Exception) -> Response[P
 
 exception_handlers: ExceptionHandlersMap = {
     Refusal: _refused,
-    HTTPException: _framework,
+    HTTPException: framework,
     Invalid: _invalid,
     Conflict: _conflict,
     VersionConflict: _changed_meanwhile,

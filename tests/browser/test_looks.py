@@ -113,3 +113,21 @@ def test_a_gateway_that_does_not_answer_is_said_on_the_page(world: World, page: 
     page.context.set_offline(False)
     expect(page.get_by_text("The gateway does not answer.")).to_be_hidden()
     world.faults.clear()  # the browser notes what it could not reach on its console
+
+
+def test_a_gateway_that_answers_with_an_error_is_said_on_the_page(world: World, page: Page) -> None:
+    page.goto("/events")
+    page.route("**/events?*", lambda route: route.fulfill(status=503, body="trouble"))
+    expect(page.get_by_text("The gateway answers with an error.")).to_be_visible()
+    page.unroute("**/events?*")
+    expect(page.get_by_text("The gateway answers with an error.")).to_be_hidden()
+    world.faults.clear()  # the browser notes the 503 on its console
+
+
+def test_a_page_that_is_not_there_looks_like_the_others(world: World, page: Page) -> None:
+    page.goto("/no-such-page")
+    expect(page.get_by_role("heading", name="Not Found")).to_be_visible()
+    assert page.evaluate(CONTRAST) == []
+    page.get_by_role("link", name="Deliveries").click()
+    expect(page.get_by_role("heading", name="Deliveries")).to_be_visible()
+    world.faults.clear()  # the browser notes the 404 on its console

@@ -36,12 +36,20 @@ class NotSignedIn(Exception):
 async def signed_in(connection: Asked, _: BaseRouteHandler) -> None:
     """Let a request through whose session has not ended and whose key is still an admin's."""
     services: Services = connection.app.state.services
-    session = _session(services, connection.cookies)
+    session = who(services, connection.cookies)
     key = None if session is None else await _admin(services, session.key)
     if key is None:
         raise NotSignedIn(_here(connection))
     connection.scope["auth"] = key
     connection.scope["state"]["session"] = session
+
+
+def who(services: Services, cookies: Mapping[str, str]) -> Session | None:
+    """Find the session of a browser, if it has one that has not ended."""
+    for name, secure in ((SAFE, True), (PLAIN, False)):
+        if name in cookies and (found := services.sessions.find(cookies[name], secure=secure)):
+            return found
+    return None
 
 
 async def checked(request: Asker) -> None:
@@ -62,7 +70,7 @@ async def checked(request: Asker) -> None:
 async def ask_key(request: Asker) -> Response[Any]:
     """Ask for a key."""
     services = wired(request)
-    if _session(services, request.cookies) is not None:
+    if who(services, request.cookies) is not None:
         return elsewhere(_local(request.query_params.get("next")))
     return _form(request, services)
 
@@ -119,13 +127,6 @@ def _form(
         headers["retry-after"] = str(wait)
     shown = {"csrf": services.sessions.csrf_for(nonce), "back": back, "error": error}
     return html("sign_in.html", shown, status=status, headers=headers)
-
-
-def _session(services: Services, cookies: Mapping[str, str]) -> Session | None:
-    for name, secure in ((SAFE, True), (PLAIN, False)):
-        if name in cookies and (found := services.sessions.find(cookies[name], secure=secure)):
-            return found
-    return None
 
 
 async def _admin(services: Services, key_id: str) -> Key | None:

@@ -48,14 +48,19 @@ async def page(request: Asker, template: str, *, code: int = 200, **shown: Any) 
     services, session = wired(request), session_of(request)
     counts = await services.store.counts()
     dead = sum(amount for (_, status), amount in counts.deliveries.items() if status == "dead")
-    frame = {
-        "path": request.url.path,
-        "section": section(request.url.path),
-        "token": Markup('<input type="hidden" name="csrf" value="{}">').format(session.csrf),
+    told = {
         "notices": session.told() if request.headers.get("hx-request") is None else [],
         "badges": {"/deliveries": dead, "/quarantine": counts.quarantined, "/held": counts.held},
     }
-    return html(template, {**frame, **shown}, status=code)
+    return html(template, {**frame(request, session), **told, **shown}, status=code)
+
+
+def frame(request: Asker, session: Session | None) -> dict[str, Any]:
+    """Give what the bar of a page needs at least, which also stands where the store cannot be asked."""
+    path = request.url.path
+    csrf = Markup('<input type="hidden" name="csrf" value="{}">')
+    token = None if session is None else csrf.format(session.csrf)
+    return {"path": path, "section": section(path), "token": token, "notices": [], "badges": {}}
 
 
 def html(
@@ -74,9 +79,7 @@ def html(
     }
     text = _environment.get_template(template).render({**times, **(shown or {})})
     body = text.encode("utf-8", "replace")  # a lone surrogate out of somebody's JSON
-    return Response(
-        body, status_code=status, media_type="text/html; charset=utf-8", headers={**HEADERS, **(headers or {})}
-    )
+    return Response(body, status_code=status, media_type="text/html", headers={**HEADERS, **(headers or {})})
 
 
 def elsewhere(path: str, headers: Mapping[str, str] | None = None) -> Response[bytes]:

@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from gateway.web.problems import missing
 
-KINDS: Final = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
+KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FOLDER = Path(__file__).parent / "static"
 _FILES: Final = {file.name: file.read_bytes() for file in _FOLDER.iterdir() if file.suffix in KINDS}
 _TAGS: Final = {name: hashlib.sha256(body).hexdigest()[:12] for name, body in _FILES.items()}

@@ -17,6 +17,7 @@ async def test_every_file_is_served_as_what_it_is_for_as_long_as_it_is_this(gate
     ):
         answer = await gateway.http.get(static.address(name))
         assert answer.headers["content-type"].startswith(kind)
+        assert answer.headers["content-type"].count("charset") <= 1
         assert "immutable" in answer.headers["cache-control"]
         assert answer.content == (FOLDER / name).read_bytes()
 

@@ -37,14 +37,16 @@ document.addEventListener("htmx:afterSwap", () => {
   }
 });
 
-// Say when nobody answers, and when somebody does again.
-const lost = (is) => {
-  const told = document.getElementById("lost");
-  if (told) told.hidden = !is;
+// Say when nobody answers, or not as they should, and when somebody does again.
+const say = (what) => {
+  for (const name of ["lost", "failing"]) {
+    const told = document.getElementById(name);
+    if (told) told.hidden = name !== what;
+  }
 };
-document.addEventListener("htmx:sendError", () => lost(true));
-document.addEventListener("htmx:timeout", () => lost(true));
-document.addEventListener("htmx:afterOnLoad", () => lost(false));
+document.addEventListener("htmx:sendError", () => say("lost"));
+document.addEventListener("htmx:timeout", () => say("lost"));
+document.addEventListener("htmx:afterOnLoad", (event) => say(event.detail.xhr.status < 400 ? "" : "failing"));
 
 // A filter takes effect when it is chosen; without a script there is a button.
 document.addEventListener("change", (event) => {
