@@ -41,7 +41,7 @@ _BEGIN = (
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
 _TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, psycopg.IntegrityError, OSError)
-_INSTANT = Statement("instant", "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+_INSTANT = Statement("instant", "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 _COLUMNS = """
 SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = current_schema()
 """
@@ -98,6 +98,9 @@ class Postgres:
 
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         return self._group.submit(job, item)
+
+    def write_then(self, job: Job[A, R], item: A, told: Callable[[R | Exception], None]) -> None:
+        self._group.submit_then(job, item, told)
 
     def remind(self, memory: Memory) -> None:
         self._memories.append(memory)
