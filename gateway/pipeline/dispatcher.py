@@ -29,8 +29,7 @@ _log = structlog.get_logger(__name__)
 class Store(Queue, Protocol):
     """What the dispatcher asks of the store."""
 
-    @property
-    def config_version(self) -> int: ...
+    async def look_at_version(self) -> int: ...
     async def due(self) -> Work: ...
     async def changed(self, timeout: float) -> bool: ...  # noqa: ASYNC109 -- the store's own signature
     async def destinations(self) -> list[Destination]: ...
@@ -126,7 +125,7 @@ class Dispatcher:
         return work.wait
 
     async def _refresh(self) -> None:
-        version = self._store.config_version
+        version = await self._store.look_at_version()
         if version == self._version:
             return
         self._known = {each.number: each for each in await self._store.destinations()}

@@ -159,9 +159,13 @@ class Store:
         return self._engine.turn(name)
 
     async def look_at_version(self) -> int:
-        """Tell the version of the configuration as it is now, whoever changed it."""
+        """Tell the version of the configuration as it is now, whoever changed it.
+
+        It grows with every change of connections, destinations, keys, tokens.
+        """
         if not self._engine.alone:
-            self._version = max(self._version, await self._engine.read(config_version))
+            found = await self._engine.read(config_version)  # a change of our own may be told of meanwhile
+            self._version = max(self._version, found)
         return self._version
 
     async def pulse(self) -> None:
@@ -287,7 +291,6 @@ class Store:
 
     async def due(self) -> Work:
         """Say which destinations have something due, and how long it is until the next."""
-        await self.look_at_version()
         return await self._engine.read(partial(queue.due, now=self.now()))
 
     async def claim(self, destination: int, limit: int, lease: float, rate: float | None = None) -> list[Claimed]:
@@ -336,11 +339,6 @@ class Store:
         return await self._engine.write(self._queue.replay, Replay(event, destinations, self.now()))
 
     # --- what is set up --------------------------------------------------------------------------------------------
-
-    @property
-    def config_version(self) -> int:
-        """A number that grows with every change of connections, destinations, keys, tokens."""
-        return self._version
 
     async def connections(self) -> list[Connection]:
         return await self._engine.read(self._configuration.connections)

@@ -3,10 +3,12 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.egress import Egress
@@ -14,9 +16,11 @@ from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.store.model import Claimed, Result
 from gateway.store.store import Store
+from tests import stores
 from tests.egress.sinks import Seen, answer, hangs, listening, says
 from tests.pipeline.queueing import SOON, Behind, Gate, all_are, dispatching, emit, subscribe, until
 from tests.pipeline.test_deliver import verified
+from tests.store.samples import open_store
 
 pytestmark = pytest.mark.usefixtures("logged")
 
@@ -48,6 +52,21 @@ async def test_a_destination_added_while_running_is_served(store: Store, egress:
         await emit(store, 2)
         await until(store, all_are("delivered", 3))
     assert (len(one.seen), len(two.seen)) == (2, 1)
+
+
+async def test_what_another_gateway_resumes_goes_out_when_the_bell_rings(tmp_path: Path, egress: Egress) -> None:
+    here, there = (tmp_path / name for name in ("here", "there"))
+    stores.put_on_postgres(here)
+    stores.DATABASES[there] = stores.DATABASES[here]
+    store, other = await open_store(here), await open_store(there)
+    async with listening() as sink, dispatching(store, egress):
+        destination = await subscribe(store, sink.url, paused=True)
+        await emit(store, 1)
+        await asyncio.sleep(0.5)  # nothing more happens here: only the bell can wake it
+        await other.put_destination(replace(destination, paused=False))
+        await until(other, all_are("delivered", 1))
+    await store.close()
+    await other.close()
 
 
 async def test_events_of_one_booking_arrive_in_order_and_never_overlap_whatever_fails(

@@ -107,6 +107,28 @@ async def test_a_commit_at_one_wakes_the_others(stores: list[Store]) -> None:
     assert await waiting
 
 
+async def test_a_look_at_the_version_hides_no_change_made_meanwhile(
+    stores: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = stores[0], stores[0]._engine.read
+    looked, told = asyncio.Event(), asyncio.Event()
+
+    async def slow(query: Any) -> Any:
+        found = await read(query)
+        looked.set()
+        await told.wait()
+        return found
+
+    monkeypatch.setattr(store._engine, "read", slow)
+    looking = asyncio.create_task(store.look_at_version())
+    await looked.wait()
+    monkeypatch.undo()
+    await subscribe(store)
+    changed = await store.look_at_version()
+    told.set()
+    assert await looking == changed
+
+
 async def test_one_turn_is_one_process_at_a_time_and_ends_with_what_failed_in_it(stores: list[Store]) -> None:
     running: list[str] = []
 
