@@ -138,6 +138,3 @@ def _print_connected(connection: Any, why_own_url: str | None) -> None:
         show.say(f"  secret       {show.clean(connection['signing_secret'])}  (made for it; not shown again)")
     if connection.get("instructions"):
         show.say(f"\n{show.clean_lines(connection['instructions'])}")
-    elif not connection.get("remote"):
-        show.say("No webhook was made: make one at the provider that calls the inbound URL, with the secret if it")
-        show.say("signs.")

@@ -8,10 +8,10 @@ from litestar import Response, delete, get, patch, post
 from litestar.di import NamedDependency
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from gateway.contract.provider import ByHand
 from gateway.registration.reconcile import unaskable
 from gateway.registration.rotate import GRACE_MS
 from gateway.registration.rules import ConnectionChange, ConnectRequest
+from gateway.registration.steps import instructions
 from gateway.store import model
 from gateway.store.model import ConnectionStatus
 from gateway.web.api import latest_call
@@ -224,13 +224,8 @@ def _remote(services: Services, row: model.Connection, *, whole: bool) -> Remote
 
 
 def _instructions(services: Services, row: model.Connection, url: str) -> str | None:
-    """Say what a person does at a provider without an API; not a format string, whose braces could be anything."""
     provider = services.providers.get(row.provider)
-    if provider is None or not isinstance(provider.webhooks, ByHand):
-        return None
-    steps = provider.webhooks.steps if row.secrets else provider.webhooks.steps + provider.webhooks.unsigned
-    events = ", ".join(_settings(services, row).get("events") or ()) or "all that there are"
-    return steps.replace("{id}", row.id).replace("{events}", events).replace("{url}", url).replace("{name}", row.name)
+    return None if provider is None else instructions(provider, row, url)
 
 
 HANDLERS: list[Any] = [list_connections, connect, show_connection, change_connection, disconnect]
