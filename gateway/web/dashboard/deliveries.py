@@ -4,14 +4,14 @@ from typing import Any, get_args
 
 from litestar import Response, get, post
 
-from gateway.registration.rules import Invalid
 from gateway.store.model import DeliveryStatus
 from gateway.web.api import deliveries as api
 from gateway.web.api.reading import Asker, Id, wired
-from gateway.web.dashboard.calls import act, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import form_of, moment
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import elsewhere, page, query, session_of
+from gateway.web.dashboard.words import counted
 from gateway.web.problems import missing
 
 AT_ONCE = 50
@@ -29,6 +29,7 @@ async def list_deliveries(request: Asker) -> Response[bytes]:
         status=status, destination=destination, before=before, limit=AT_ONCE + 1
     )
     counts = (await services.store.counts()).deliveries
+    sums = {each: _sum(counts, each, destination) for each in ("dead", "pending", "delivered", "skipped", ANY)}
     filters = {"status": status or ANY, "destination": destination}
     return await page(
         request,
@@ -36,7 +37,7 @@ async def list_deliveries(request: Asker) -> Response[bytes]:
         found=found[:AT_ONCE],
         names=await Names.read(services),
         status=status or ANY,
-        tabs=[(each, _sum(counts, each, destination)) for each in ("dead", "pending", "delivered", "skipped", ANY)],
+        sums=sums,
         filters=filters,
         older={**filters, "before": found[AT_ONCE - 1].id} if len(found) > AT_ONCE else None,
         before=before,
@@ -72,16 +73,16 @@ async def retry_deliveries(request: Asker) -> Response[Any]:
             since=moment(form.one("since"), "since"),
             until=moment(form.one("until"), "until"),
         )
-    except Invalid as error:
+        answer: api.Retried = await ask(request, api.retry_deliveries, given=given)
+    except REFUSALS as error:
         session_of(request).tell(why(error), kind="failed")
         return elsewhere(back)
-    return await act(request, back, _retried, api.retry_deliveries, given=given)
-
-
-def _retried(answer: api.Retried) -> str:
     if not answer.retried:
-        return "No dead delivery is like that: nothing is tried again."
-    return f"{answer.retried} {'delivery is' if answer.retried == 1 else 'deliveries are'} tried again."
+        session_of(request).tell("No dead delivery is like that: nothing is tried again.")
+        return elsewhere(back)
+    tried = counted(answer.retried, "delivery is", "deliveries are")
+    session_of(request).tell(f"{tried} tried again. How they get on stands below.")
+    return elsewhere("/deliveries" + query(status=ANY, destination=form.one("destination")))
 
 
 def _sum(counts: dict[tuple[str, DeliveryStatus], int], status: str, destination: str | None) -> int:

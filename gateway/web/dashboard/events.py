@@ -21,6 +21,7 @@ from gateway.web.dashboard.calls import act
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import cursor, page
+from gateway.web.dashboard.words import counted
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -174,7 +175,7 @@ def _replayed(answer: api.Replayed) -> str:
     count = len(answer.deliveries)
     if not count:
         return "No destination wants this event: nothing is delivered."
-    return f"Replayed: {count} {'delivery is' if count == 1 else 'deliveries are'} on the way again."
+    return f"Replayed: {counted(count, 'delivery is', 'deliveries are')} on the way again."
 
 
 HANDLERS: list[Any] = [list_events, show_event, reveal_event, replay_event, show_booking]

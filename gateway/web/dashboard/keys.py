@@ -7,18 +7,10 @@ from litestar import Response, get, post
 from gateway.web.api import keys as api
 from gateway.web.api.pages import Page, Paging
 from gateway.web.api.reading import Asker, Id
-from gateway.web.auth import SCOPES
+from gateway.web.auth import MEANINGS, SCOPES
 from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import form_of, made
 from gateway.web.dashboard.pages import elsewhere, page, session_of
-
-MEANING = {
-    "events:read": "read events, deliveries, quarantine and counts",
-    "events:replay": "replay events, retry deliveries and quarantined calls",
-    "config:read": "read connections, destinations, providers and metrics",
-    "config:write": "change connections and destinations, see inbound URLs whole",
-    "admin": "everything: keys, this dashboard, erasing people, exact bytes",
-}
 
 
 @get("/keys", include_in_schema=False)
@@ -54,7 +46,7 @@ async def _listed(request: Asker, error: Exception | None = None) -> Response[by
         code=200 if error is None else 400,
         found=found.items,
         mine=request.auth.id,
-        scopes=[(scope, MEANING[scope]) for scope in SCOPES],
+        scopes=[(scope, MEANINGS[scope]) for scope in SCOPES],
         error=None if error is None else why(error),
     )
 

@@ -75,6 +75,7 @@ def html(
     times = {
         "when": lambda value: words.when(value, now),
         "ago": lambda value: words.ago(value, now),
+        "coming": lambda value: words.coming(value, now),
         "now_ms": int(now.timestamp() * 1000),
     }
     text = _environment.get_template(template).render({**times, **(shown or {})})

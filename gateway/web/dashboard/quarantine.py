@@ -16,6 +16,7 @@ from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import cursor, elsewhere, page, session_of
+from gateway.web.dashboard.words import counted, number
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
@@ -113,7 +114,10 @@ def _words(services: Services) -> frozenset[str]:
 
 def _retried(answer: api.Outcomes) -> str:
     understood = answer.retried - answer.quarantined
-    return f"{answer.retried} tried again: {understood} understood now, {answer.quarantined} still not."
+    if not answer.retried:
+        return "Nothing is in quarantine: nothing was tried again."
+    tried = counted(answer.retried, "call was", "calls were")
+    return f"{tried} tried again: {number(understood)} understood now, {number(answer.quarantined)} still not."
 
 
 HANDLERS: list[Any] = [

@@ -12,6 +12,7 @@ from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.connections import shown
 from gateway.web.dashboard.forms import form_of, made, moment
 from gateway.web.dashboard.pages import elsewhere, session_of
+from gateway.web.dashboard.words import counted
 
 
 @post("/connections/{connection_id:str}/check", status_code=200, include_in_schema=False)
@@ -72,11 +73,11 @@ def _told(request: Asker, connection_id: str, error: Exception) -> Response[byte
 def _caught_up(answer: Response[catching.LookView]) -> str:
     look = answer.content
     if look.status != "done":
-        return (
-            f"The provider is being asked: {look.seen} bookings so far. It goes on by itself; look again in a moment."
-        )
-    found = f"{look.missed} events were missing and are told now" if look.missed else "nothing was missing"
-    return f"{look.seen} bookings were looked at: {found}."
+        so_far = counted(look.seen, "booking")
+        return f"The provider is being asked: {so_far} so far. It goes on by itself; look again in a moment."
+    found = f"{counted(look.missed, 'event was missing and is', 'events were missing and are')} told now"
+    looked = counted(look.seen, "booking was", "bookings were")
+    return f"{looked} looked at: {found if look.missed else 'nothing was missing'}."
 
 
 HANDLERS: list[Any] = [check_connection, repair_connection, rotate_connection, reconcile]

@@ -14,6 +14,7 @@ from gateway.web.dashboard.words import counted, number, span
 Level = Literal["good", "calm", "wait", "bad"]
 LATE_MS = 60_000
 """A delivery that is due so long and was never tried says that the gateway itself does not get on."""
+SOON_MS = 1_000
 RECENT_REFUSALS = timedelta(hours=1)
 
 
@@ -72,7 +73,7 @@ def _praise(sight: Sight) -> str:
     if not sight.came:
         return f"No call came within the last {sight.within}."
     calls = f"{counted(sight.came, 'call')} came within the last {sight.within}"
-    return f"{calls}, and {number(waiting) if waiting else 'nothing'} waits to be delivered."
+    return f"{calls}, and {_waits(waiting)} to be delivered."
 
 
 def _concerns(sight: Sight) -> Iterator[Concern]:
@@ -108,12 +109,15 @@ def _of_destination(sight: Sight, destination: Destination) -> Iterator[Concern]
     page, waiting = f"/destinations/{destination.id}", sight.counts.deliveries.get((destination.id, "pending"), 0)
     if destination.paused:
         why = destination.paused_reason or "paused"
-        yield Concern("wait", f"{destination.name} is paused ({why}): {waiting or 'nothing'} waits.", page, "Resume")
+        yield Concern("wait", f"{destination.name} is paused ({why}): {_waits(waiting)}.", page, "Resume")
         return
     upcoming = sight.next_try.get(destination.id)
     if destination.failing_since is not None:
+        dead = sight.counts.deliveries.get((destination.id, "dead"), 0)
         told = f"{destination.name} has taken nothing for {_length(sight.now - destination.failing_since)}"
-        yield Concern("bad", f"{told}{_outlook(upcoming, waiting, sight.now)}", page, "Look")
+        given_up = f" {_given_up(dead)}" if dead else ""
+        todo = ("Look", page) if upcoming or not dead else ("Look and retry", _dead_of(destination.id))
+        yield Concern("bad", f"{told}{_outlook(upcoming, waiting, sight.now)}{given_up}", todo[1], todo[0])
     elif upcoming is not None and not upcoming.attempt and sight.now - upcoming.due > LATE_MS:
         told = f"{destination.name}: deliveries are due for {_length(sight.now - upcoming.due)} and not tried."
         yield Concern("bad", told, page, "Look")
@@ -124,7 +128,20 @@ def _outlook(upcoming: NextTry | None, waiting: int, now: int) -> str:
     if upcoming is None:
         return "; nothing waits for it any more."
     said = f" ({upcoming.last_error})" if upcoming.last_error else ""
-    return f"{said}: {number(waiting)} wait, next try in {_length(max(0, upcoming.due - now))}."
+    wait = upcoming.due - now
+    return f"{said}: {_waits(waiting)}, next try {'now' if wait < SOON_MS else f'in {_length(wait)}'}."
+
+
+def _waits(amount: int) -> str:
+    return f"{number(amount)} {'waits' if amount == 1 else 'wait'}" if amount else "nothing waits"
+
+
+def _given_up(amount: int, to: str = "") -> str:
+    return f"{counted(amount, 'delivery', 'deliveries')}{to} {'is' if amount == 1 else 'are'} dead: given up."
+
+
+def _dead_of(destination: str) -> str:
+    return f"/deliveries?destination={destination}"
 
 
 def _length(milliseconds: int) -> str:
@@ -133,14 +150,11 @@ def _length(milliseconds: int) -> str:
 
 def _left_over(sight: Sight) -> Iterator[Concern]:
     names = {each.id: each.name for each in sight.destinations}
+    told_of = {each.id for each in sight.destinations if each.failing_since is not None and not each.paused}
     for (destination, status), amount in sight.counts.deliveries.items():
-        if status == "dead" and amount:
+        if status == "dead" and amount and destination not in told_of:
             to = names.get(destination, "a destination that was removed")
-            told = (
-                f"{counted(amount, 'delivery', 'deliveries')} to {to} {'is' if amount == 1 else 'are'} dead: given up."
-            )
-            page = f"/deliveries?destination={destination}"
-            yield Concern("wait", told, page, "Look and retry")
+            yield Concern("wait", _given_up(amount, f" to {to}"), _dead_of(destination), "Look and retry")
     if sight.counts.quarantined:
         told = f"{counted(sight.counts.quarantined, 'call was', 'calls were')} not understood, and kept."
         yield Concern("wait", told, "/quarantine", "See why")

@@ -39,6 +39,12 @@ def ago(value: datetime | int | None, now: datetime) -> str:
     return f"in {span(-seconds)}" if seconds <= -1 else "just now" if seconds < 1 else f"{span(seconds)} ago"
 
 
+def coming(value: datetime | int | None, now: datetime) -> str:
+    """Say in how long something is due; what was due before is done now."""
+    moment = at(value)
+    return "now" if moment is None or (moment - now).total_seconds() < 1 else ago(moment, now)
+
+
 def span(seconds: float) -> str:
     """Write a length of time in its largest unit, and in the next one where that says more."""
     left = round(seconds)

@@ -58,6 +58,7 @@ async def test_many_are_retried_by_destination_and_time(
         await killed(gateway)
     page = await visitor.submit(f"/deliveries?destination={made['id']}", "/deliveries/retry", since=since, until=until)
     assert (f"{retried} deliveries are tried again" if retried else "nothing is tried again") in page.text
+    assert (f"pending {retried} " if retried else "dead 2 ") in page.text, "how they get on stands beside it"
 
 
 async def test_a_time_that_is_none_is_told(gateway: Gateway, visitor: Visitor) -> None:

@@ -27,7 +27,8 @@ async def test_what_is_dead_or_quarantined_is_said_and_counted(gateway: Gateway,
     await quarantined(gateway, booking="b-2")
     page = await visitor.get("/")
     assert "Not everything is flowing." in page.text
-    assert "1 delivery to The CRM is dead" in page.text
+    assert "The CRM has taken nothing for" in page.text
+    assert page.text.count("1 delivery is dead: given up.") == 1
     assert "1 call was not understood" in page.text
     assert f"/deliveries?destination={made['id']}" in page.links
 

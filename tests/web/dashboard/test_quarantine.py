@@ -43,7 +43,7 @@ async def test_all_are_retried_at_once(gateway: Gateway, visitor: Visitor) -> No
     await quarantined(gateway, booking="b-1")
     await quarantined(gateway, booking="b-2")
     page = await visitor.submit("/quarantine", "/quarantine/retry")
-    assert "2 tried again: 2 understood now, 0 still not." in page.text
+    assert "2 calls were tried again: 2 understood now, 0 still not." in page.text
 
 
 async def test_one_that_is_discarded_is_gone(gateway: Gateway, visitor: Visitor) -> None:

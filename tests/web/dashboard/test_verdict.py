@@ -113,6 +113,28 @@ def test_the_worst_stands_first_and_many_are_counted() -> None:
     assert [each.level for each in verdict.concerns] == ["bad", "bad", "wait"]
 
 
+def failing(*, dead: int, waits: bool) -> Sight:
+    crm = Destination(id="dst_1", name="The CRM", url="u", created_at=0, failing_since=NOW - 60_000)
+    next_try = {"dst_1": NextTry(NOW - 5, 3, NOW, 503, "503 Service Unavailable")} if waits else {}
+    return sight(
+        destinations=[crm],
+        next_try=next_try,
+        counts=counts(deliveries={("dst_1", "pending"): int(waits), ("dst_1", "dead"): dead}),
+    )
+
+
+def test_a_destination_that_fails_is_one_thing_with_what_is_dead_of_it() -> None:
+    (concern,) = judge(failing(dead=2, waits=True)).concerns
+    assert concern.text == (
+        "The CRM has taken nothing for 1 min (503 Service Unavailable): 1 waits, next try now. "
+        "2 deliveries are dead: given up."
+    )
+    assert (concern.link, concern.page) == ("Look", "/destinations/dst_1")
+    (concern,) = judge(failing(dead=1, waits=False)).concerns
+    assert concern.text.endswith("nothing waits for it any more. 1 delivery is dead: given up.")
+    assert (concern.link, concern.page) == ("Look and retry", "/deliveries?destination=dst_1")
+
+
 def test_one_failed_try_of_a_destination_that_takes_others_is_no_concern() -> None:
     assert judge(sight(next_try={"dst_1": NextTry(NOW + 5_000, 1, NOW, 500, "answered 500")})).level == "good"
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.web.dashboard.words import ago, counted, share, size, span, when
+from gateway.web.dashboard.words import ago, coming, counted, share, size, span, when
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -38,6 +38,8 @@ def test_what_is_to_come_is_said_so() -> None:
     assert ago(NOW - timedelta(minutes=3), NOW) == "3 min ago"
     assert ago(NOW, NOW) == "just now"
     assert ago(None, NOW) == "never"
+    assert coming(NOW + timedelta(minutes=3), NOW) == "in 3 min"
+    assert coming(NOW - timedelta(minutes=3), NOW) == "now"
 
 
 @pytest.mark.parametrize(
