@@ -55,8 +55,7 @@ TRIALS = (demo, simulate)
 TRAFFIC = (events, deliveries, quarantine)
 CARE = (migrate, backup, erase, rotate_encryption, audit)
 for command in (
-    demo,
-    simulate,
+    *TRIALS,
     doctor,
     url,
     providers,

@@ -71,14 +71,14 @@ def _database(target: str | None, settings: Settings) -> str:
 def _move(wishes: Wishes, source: Path, target: str) -> None:
     from gateway.store.engines.moving import move  # noqa: PLC0415 -- loads the store: not for --help
 
-    moved = move(source, target, _Progress(wishes.as_json))
-    rows = sum(moved.tables.values())
+    tables = move(source, target, _Progress(wishes.as_json))
+    rows = sum(tables.values())
     words = (
-        f"Moved {rows:,} rows of {len(moved.tables)} tables to {show.clean(database_name(target))}; counts and digests"
+        f"Moved {rows:,} rows of {len(tables)} tables to {show.clean(database_name(target))}; counts and digests"
         f" agree. Set GATEWAY_DATABASE_URL and GATEWAY_SECRET_KEYS (what {show.clean(source / 'secret.keys')} holds),"
         f" and do not start a gateway on {show.clean(source)} again: it would send what waits a second time."
     )
-    wishes.answer({"rows": rows, "tables": moved.tables}, lambda _: show.say(words))
+    wishes.answer({"rows": rows, "tables": tables}, lambda _: show.say(words))
 
 
 class _Progress:

@@ -45,8 +45,6 @@ class Many(NamedTuple):
 
 _INBOUND = Many(_sql.put_inbound, b"inbound:", "receipt")
 _BODIES = Many(_sql.put_body, b"bodies:", "event")
-SEALED = frozenset({*FEW, "inbound", "bodies", "seals"})
-"""Every table with a column `sealed`."""
 
 
 class Done(NamedTuple):

@@ -19,7 +19,6 @@ SECRET = "00112233445566778899aabbccddeeff"
 BODY = b'{"event":"contact.created","data":{"email":"ada@example.com"}}'
 PLAIN = Hmac(header="x-sig", encoding="hex")
 TIMED = Hmac(header="x-sig", encoding="hex", fields=("t", "v1"), signed="{t}.{body}", tolerance=300)
-CHANGES: tuple[dict[str, Any], ...] = ({"prefix": "sha256="}, {"encoding": "base64"}, {"key": "hex"})
 FIELDS = "t= a number of 10 digits, v1= 64 hex characters"
 
 

@@ -44,15 +44,8 @@ class Table(NamedTuple):
     rows: int
 
 
-class Moved(NamedTuple):
-    """What was moved: tables with their rows, and the size of the source."""
-
-    tables: dict[str, int]
-    bytes: int
-
-
-def move(data_dir: Path, url: str, progress: Progress) -> Moved:
-    """Copy all, compare, and make it ready for gateways.
+def move(data_dir: Path, url: str, progress: Progress) -> dict[str, int]:
+    """Copy all, compare, and make it ready for gateways; answer how many rows each table has.
 
     Raises ConfigurationError: the source is in use or damaged, the target is not empty or not reached, or they differ.
     """
@@ -66,7 +59,7 @@ def move(data_dir: Path, url: str, progress: Progress) -> Moved:
             ) from None
 
 
-def _move(source: apsw.Connection, target: Connection, progress: Progress) -> Moved:
+def _move(source: apsw.Connection, target: Connection, progress: Progress) -> dict[str, int]:
     bring_up(target, moving=True)
     if not target.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [MARK]).fetchall()[0][0]:
         raise ConfigurationError("another process is moving into that database just now")
@@ -77,7 +70,7 @@ def _move(source: apsw.Connection, target: Connection, progress: Progress) -> Mo
     for table in tables:
         _compare(source, target, table)
     _finish(target)
-    return Moved({table.name: table.rows for table in tables}, source.pragma("page_count") * source.pragma("page_size"))
+    return {table.name: table.rows for table in tables}
 
 
 @contextlib.contextmanager

@@ -72,7 +72,7 @@ async def test_what_is_moved_is_all_there_and_goes_on(tmp_path: Path) -> None:
     before = await Store.open(tmp_path / "data", KeyRing.parse(KEYS))
     after = await opened(url, tmp_path / "other")
     assert await everything(after) == await everything(before)
-    assert moved.tables["events"] == 30
+    assert moved["events"] == 30
     assert (await accept(after, 3)).status == "duplicate"
     assert (await accept(after, 500)).status == "accepted"
     await after.audit.add("key_1", "revoke_key", "key_2")

@@ -17,7 +17,6 @@ class Form:
     action: str
     method: str
     fields: list[tuple[str, str]] = field(default_factory=list)
-    buttons: list[str] = field(default_factory=list)
 
 
 class Page(HTMLParser):
