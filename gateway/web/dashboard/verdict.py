@@ -28,11 +28,17 @@ class Concern(Struct, frozen=True):
 
 
 class Verdict(Struct, frozen=True):
-    """The sentence, and what is behind it, the worst first."""
+    """The sentence, and what is behind it, the worst first. `named`: that one which the sentence tells already."""
 
     level: Level
     sentence: str
     concerns: tuple[Concern, ...]
+    named: Concern | None = None
+
+    @property
+    def others(self) -> tuple[Concern, ...]:
+        """Give what the sentence does not tell."""
+        return tuple(each for each in self.concerns if each is not self.named)
 
 
 class Sight(Struct, frozen=True, kw_only=True):
@@ -53,17 +59,21 @@ def judge(sight: Sight) -> Verdict:
     concerns = tuple(sorted(_concerns(sight), key=lambda each: each.level))  # `bad` before `wait`
     worst = [each for each in concerns if each.level == "bad"]
     if worst:
-        return Verdict("bad", f"Not everything is flowing. {_named(worst, 'to deal with')}", concerns)
+        return Verdict("bad", f"Not everything is flowing. {_told(worst, 'to deal with')}", concerns, _only(worst))
     if not sight.connections:
         return Verdict("calm", "Nothing is connected yet.", concerns)
     if not sight.destinations:
         return Verdict("wait", "Events are kept, but there is nowhere to send them.", concerns)
     if concerns:
-        return Verdict("wait", f"Flowing. {_named(concerns, 'to look at')}", concerns)
+        return Verdict("wait", f"Flowing. {_told(concerns, 'to look at')}", concerns, _only(concerns))
     return Verdict("good", f"Everything is flowing. {_praise(sight)}", concerns)
 
 
-def _named(concerns: Sequence[Concern], todo: str) -> str:
+def _only(concerns: Sequence[Concern]) -> Concern | None:
+    return concerns[0] if len(concerns) == 1 else None
+
+
+def _told(concerns: Sequence[Concern], todo: str) -> str:
     """Say what it is when it is one thing, else how many."""
     return concerns[0].text if len(concerns) == 1 else f"{counted(len(concerns), 'thing')} {todo}."
 

@@ -105,12 +105,14 @@ def test_one_thing_is_named_in_the_sentence(changes: Any, level: str, said: str)
     assert said in verdict.sentence
     assert len(verdict.concerns) == 1
     assert verdict.concerns[0].page.startswith("/")
+    assert verdict.others == (), "it is not told twice"
 
 
 def test_the_worst_stands_first_and_many_are_counted() -> None:
     verdict = judge(sight(connections=[connection(silent=True), connection(status="broken")], troubles={"store": "x"}))
     assert verdict.sentence == "Not everything is flowing. 2 things to deal with."
     assert [each.level for each in verdict.concerns] == ["bad", "bad", "wait"]
+    assert verdict.others == verdict.concerns
 
 
 def failing(*, dead: int, waits: bool) -> Sight:
