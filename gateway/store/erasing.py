@@ -11,15 +11,15 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
+import structlog
 from msgspec import UNSET, Struct, UnsetType
 from msgspec.structs import replace
 
 from gateway.sealing import KeyRing, SealBroken, new_id
+from gateway.store.emptying import drop_receipts, empty_events
 from gateway.store.engines.engine import Engine, Row, Tx
 from gateway.store.ids import EVENT_BYTES, key_hash
-from gateway.store.intake import draw
 from gateway.store.known import Known
-from gateway.store.queue import skip_events
 from gateway.store.sought import Address, BookingId, Sought
 from gateway.store.statements import Statement, load
 
@@ -32,6 +32,7 @@ FAR = 50_000
 AT_ONCE = 100
 """Events or receipts that are emptied in one transaction: nobody waits long behind it."""
 _sql = load("erasing")
+_log = structlog.get_logger(__name__)
 
 
 class Whom(Struct, frozen=True, omit_defaults=True):
@@ -95,6 +96,13 @@ class Mention(NamedTuple):
     key: str | None
 
 
+class Bookings(NamedTuple):
+    """Bookings whose events a request erased, by their ids, and the connections that they are of."""
+
+    ids: Sought
+    connections: frozenset[str]
+
+
 class Emptied(Struct, frozen=True):
     """Some events or receipts that a request is about. `whole`: all events of the receipts too."""
 
@@ -111,6 +119,8 @@ class Erasing:
         self._engine = engine
         self._keys = keys
         self._known = known
+        self._bookings: tuple[str, Bookings | None] = ("", None)
+        self._said: set[str] = set()
 
     async def begin(self, whom: Whom) -> str:
         """Write down a request about all that is kept now; its id."""
@@ -149,6 +159,7 @@ class Erasing:
         """Do a little more of a request; False when nothing is left of it."""
         erasure = await self.one(erasure_id)
         if erasure is None or erasure.whom is None:
+            self._say_lost(erasure_id, erasure)
             return False
         if erasure.event < erasure.last_event:
             found = await self._look_at_events(erasure, erasure.whom)
@@ -208,7 +219,9 @@ class Erasing:
         return found
 
     async def _look_at_receipts(self, erasure: Erasure, whom: Whom) -> Found:
-        look = self._some_receipts if whom.email else self._some_set_aside
+        look = (
+            partial(self._some_receipts, bookings=await self._erased(erasure)) if whom.email else self._some_set_aside
+        )
         events: list[int] = []
         receipts: list[int] = []
         at = erasure.receipt
@@ -220,11 +233,30 @@ class Erasing:
                 break
         return Found(replace(erasure, receipt=at), events, receipts)
 
-    def _some_receipts(self, tx: Tx, erasure: Erasure, whom: Whom, after: int) -> tuple[int, list[int], list[int]]:
-        """Find calls that mention a person, and their events, whose translation may have left the address out."""
+    async def _erased(self, erasure: Erasure) -> Bookings | None:
+        """Name the bookings of which this request erased events: a call about one may know the person by name only."""
+        if self._bookings[0] != erasure.id:
+            look = partial(_run, statement=_sql.bookings_erased, values={"since": erasure.begun_at})
+            rows = await self._engine.read(look) if erasure.id else []
+            ids = BookingId(*{key.split(":", 2)[-1] for _, key in rows}) if rows else None
+            bookings = None if ids is None else Bookings(ids, frozenset(connection for connection, _ in rows))
+            self._bookings = (erasure.id, bookings)
+        return self._bookings[1]
+
+    def _some_receipts(
+        self, tx: Tx, erasure: Erasure, whom: Whom, after: int, bookings: Bookings | None
+    ) -> tuple[int, list[int], list[int]]:
+        """Find calls that mention a person, and their events, whose translation may have left the address out; and
+        those that became no event and name a booking of theirs."""
         rows = tx.run(_sql.some_inbound, after=after, last=erasure.last_receipt, limit=LOOK)
-        sought = whom.sought
-        found = [(number, events) for number, digest, events, sealed in rows if self._tells(digest, sealed, sought)]
+        sought, found = whom.sought, list[tuple[int, bytes | None]]()
+        for number, digest, events, connection, status, sealed in rows:
+            content = self._opened(sealed, b"inbound:" + digest)
+            theirs = bookings is not None and status != "understood" and connection in {None, *bookings.connections}
+            if content is None:
+                continue
+            if sought.within(content) or (theirs and bookings is not None and bookings.ids.within(content)):
+                found.append((number, events))
         events = self._numbers(tx, [each for _, each in found])
         return _reached(rows, erasure.last_receipt), [number for number, _ in found], events
 
@@ -289,8 +321,14 @@ class Erasing:
         if not rows:
             return None
         name, sealed, *rest = rows[0]
-        whom = None if sealed is None else msgspec.json.decode(self._keys.unseal(sealed, _about(name)), type=Whom)
-        return Erasure(name, whom, *rest)
+        told = None if sealed is None else self._opened(sealed, _about(name))
+        return Erasure(name, None if told is None else msgspec.json.decode(told, type=Whom), *rest)
+
+    def _say_lost(self, name: str, erasure: Erasure | None) -> None:
+        """Say once that nobody can tell any more whom an unfinished request is about."""
+        if erasure is not None and erasure.finished_at is None and name not in self._said:
+            self._said.add(name)
+            _log.error("erasure_damaged", id=name, reason="its row was changed on disk: ask for that erasure again")
 
     # --- emptying: on the writer's thread --------------------------------------------------------------------------
 
@@ -331,28 +369,6 @@ class Erasing:
             counts = {"receipts": dropped, "quarantined": waited, "events": len(emptied), "deliveries": skipped}
             tx.run(_sql.count, id=item.erasure, **counts)
         return [None for _ in items]
-
-
-def empty_events(tx: Tx, events: Sequence[int], now: int) -> int:
-    """Drop the bodies of some events, not empty; answer how many waiting deliveries were skipped for it."""
-    tx.run(_sql.drop_bodies, events=events)
-    return skip_events(tx, events, now)
-
-
-def drop_receipts(tx: Tx, receipts: Sequence[int], reason: str) -> tuple[int, int]:
-    """Drop the bytes of receipts; those that became no event are discarded. How many had bytes, how many waited."""
-    if not receipts:
-        return 0, 0
-    dropped = tx.run(_sql.drop_inbound, receipts=receipts)
-    waited = 0
-    for status in ("quarantined", "held"):
-        rows = tx.run(_sql.discard, receipts=receipts, status=status, reason=reason)
-        waited += len(rows)
-        if rows:
-            draw(tx, **{status: -len(rows)}, discarded=len(rows))
-    if waited:
-        tx.run(_sql.hold_no_longer, receipts=receipts)
-    return len(dropped), waited
 
 
 def _about(erasure: str) -> bytes:

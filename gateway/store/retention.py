@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from gateway.store.emptying import drop_receipts, empty_events
 from gateway.store.engines.engine import Engine, Row, Tx
-from gateway.store.erasing import drop_receipts, empty_events
 from gateway.store.known import Known
 from gateway.store.statements import load
 

@@ -4,12 +4,13 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from gateway.sealing import KeyRing
 from gateway.store import erasing
 from gateway.store.erasing import Erasure, Whom
 from gateway.store.store import Store
-from tests.store.inside import contents, with_writer
+from tests.store.inside import contents, damage, with_writer
 from tests.store.samples import (
     KEYS,
     HandClock,
@@ -389,3 +390,39 @@ async def test_the_request_itself_names_nobody(store: Store, data_dir: Path) -> 
     while await store.erasing.step(name):
         pass
     assert await with_writer(store, lambda db: db.execute("SELECT sealed FROM erasures").fetchall()) == [(None,)]
+
+
+async def test_calls_about_her_booking_that_know_her_by_name_only_go_too(store: Store) -> None:
+    by_name = b'{"id":"b1","name":"Grace Hopper"}'
+    await booked(store, 1)
+    moved = await booked(store, 2, by_name, key="meetergo:con_1:b1")
+    aside = [
+        await store.accept(quarantined(3, inbound=by_name), []),
+        await store.accept(quarantined(4, inbound=by_name, connection=None), []),
+    ]
+    others = [
+        await store.accept(quarantined(5, inbound=b'{"id":"b2","name":"Grace Hopper"}'), []),
+        await store.accept(quarantined(6, inbound=by_name, connection="con_2"), []),
+    ]
+
+    done = await erase(store, email=GRACE)
+    assert (done.events, done.quarantined) == (2, 2)
+    assert await gone(store, moved) == "erased"
+    assert [each.id for each in await store.receipts(status="quarantined")] == [each.receipt for each in others]
+    again = await store.accept(quarantined(3, inbound=by_name), [])
+    assert (again.status, again.receipt) == ("duplicate", aside[0].receipt)
+    kept = await store.receipt(again.receipt)
+    assert kept is not None
+    assert (kept.status, kept.inbound) == ("discarded", None)
+
+
+async def test_a_request_that_cannot_be_opened_holds_up_no_other(store: Store) -> None:
+    hers = await booked(store, 1)
+    lost = await store.erasing.begin(Whom(email="alan@example.com"))
+    await damage(store, "erasures")
+    with capture_logs() as said:
+        assert not await store.erasing.step(lost)
+        assert not await store.erasing.step(lost)
+    assert [line["event"] for line in said] == ["erasure_damaged"]
+    await erase(store, email=GRACE)
+    assert await gone(store, hers) == "erased"

@@ -2,6 +2,7 @@
 
 import html
 import json
+import quopri
 import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
@@ -43,6 +44,11 @@ SPELLINGS: list[Callable[[str], bytes]] = [
     lambda text: text.encode("utf-16"),
     lambda text: text.encode("utf-16-be"),
     lambda text: msgspec.msgpack.encode(((("reply-to", text.encode()),), b"\xff\xfe")),
+    lambda text: quopri.encodestring(b"Dear " + b"x" * 58 + b" " + text.encode() + b" \xc3\xbc"),
+    lambda text: as_json(text.replace("@", "=40").replace(".", "=2E")),
+    lambda text: as_json(text.replace("@", "@=\r\n").replace("com", "co=\nm")),
+    lambda text: b"x-www-form-urlencoded\0note=ask+" + quote_plus(text).encode() + b"+first",
+    lambda text: f"a=abc&next=%2Fb%3Femail%3D{quote(quote(text, safe=''), safe='')}".encode(),
 ]
 
 
@@ -58,6 +64,20 @@ def test_an_address_is_found_in_every_spelling(spell: Callable[[str], bytes]) ->
 def test_an_address_is_not_found_in_a_longer_one(other: str) -> None:
     assert not Address("ann@x.org").within(as_json(other))
     assert Address("ann@x.org").within(as_json(f"{other}, ann@x.org."))
+
+
+def test_a_plus_is_part_of_an_address_but_a_space_in_a_form() -> None:
+    assert not Address("ann@x.org").within(as_json("joe+ann@x.org"))
+    assert not Address("ann@x.org").within(b"x-www-form-urlencoded a=joe%2Bann%40x.org")
+    assert Address("joe+ann@x.org").within(b"x-www-form-urlencoded a=joe%2Bann%40x.org")
+    assert Address("ann@x.org").within(b"x-www-form-urlencoded a=to+ann%40x.org")
+
+
+@pytest.mark.parametrize("written", ["ann@m\u00fcller.example", "ann@xn--mller-kva.example", "Ann@M\u00dcLLER.Example"])
+def test_a_domain_is_the_same_in_its_letters_and_in_ascii(written: str) -> None:
+    for sought in ("ann@m\u00fcller.example", "ANN@XN--MLLER-KVA.example"):
+        assert Address(sought).within(as_json(written))
+    assert not Address("ann@muller.example").within(as_json(written))
 
 
 @pytest.mark.parametrize(
@@ -92,6 +112,11 @@ def test_what_stands_before_and_after_an_address_does_not_hide_it(before: str) -
         ' "',
         "_",
         ".",
+        "=",
+        "=4",
+        "=40",
+        "=\\n",
+        "+",
     ],
 )
 def test_long_bodies_are_read_in_passing(part: str) -> None:
@@ -151,6 +176,11 @@ def test_a_booking_is_found_by_what_is_called_its_id(body: bytes) -> None:
 )
 def test_a_booking_is_not_found_by_other_words(body: bytes) -> None:
     assert not BookingId("bk-1").within(body)
+
+
+def test_several_bookings_are_looked_for_in_one_go() -> None:
+    assert BookingId("a|b", "bk-1").within(b'{"id": "bk-1"}')
+    assert not BookingId("a|b", "bk-1").within(b'{"id": "b"}')
 
 
 def test_a_number_is_an_id_too() -> None:

@@ -33,7 +33,7 @@ SELECT seq FROM events WHERE seq > :after AND seq <= :last AND key_hash = :key_h
 SELECT seq, key FROM events WHERE seq > :after AND seq <= :last AND key_hash IN (:hashes*)
 
 -- name: some_inbound
-SELECT r.number, r.digest, r.events, i.sealed
+SELECT r.number, r.digest, r.events, r.connection, r.status, i.sealed
   FROM inbound i JOIN receipts r ON r.number = i.receipt
  WHERE i.receipt > :after AND i.receipt <= :last
  ORDER BY i.receipt LIMIT :limit
@@ -54,30 +54,20 @@ SELECT e.seq, e.id, e.key, b.sealed
  WHERE e.seq > :after AND e.seq <= :last AND e.receipt <= :last_receipt
  ORDER BY e.seq LIMIT :limit
 
+-- name: bookings_erased
+-- Of which bookings events were erased since.
+SELECT DISTINCT connection, key FROM events WHERE erased_at >= :since AND key IS NOT NULL
+
 -- name: events_of_receipts
 SELECT events FROM receipts WHERE number IN (:receipts*)
 
 -- name: empty_events
 UPDATE events SET erased_at = :now WHERE seq IN (:events*) AND erased_at IS NULL RETURNING receipt
 
--- name: drop_bodies
-DELETE FROM bodies WHERE event IN (:events*)
-
 -- name: drop_words
 -- Of a person nothing is in there, but they stand beside what is gone.
 UPDATE attempts SET error = NULL
  WHERE error IS NOT NULL AND delivery IN (SELECT number FROM deliveries WHERE event IN (:events*))
-
--- name: drop_inbound
-DELETE FROM inbound WHERE receipt IN (:receipts*) RETURNING receipt
-
--- name: discard
-UPDATE receipts SET status = 'discarded', reason = :reason
- WHERE number IN (:receipts*) AND status = :status
-RETURNING number
-
--- name: hold_no_longer
-DELETE FROM held WHERE receipt IN (:receipts*)
 
 -- name: count
 UPDATE erasures
