@@ -15,7 +15,8 @@ from gateway.store.model import Destination, NewEvent, VersionConflict, Work
 LOOK_SECONDS = 60.0
 """The queue is looked at this often even if nobody says that it changed."""
 BREATH_SECONDS = 0.01
-"""The least time between two looks: busy lanes feed themselves, and our own commits ring the doorbell too."""
+"""The least time between two looks: busy lanes feed themselves, and our own commits ring the doorbell too. It counts
+from the last look, so that nothing wakes in the middle of a commit to look again at what that commit changes."""
 NAME = "dispatcher"
 """The name that it beats under."""
 PLACES = 340
@@ -99,6 +100,8 @@ class Dispatcher:
 
     async def _look(self, stopping: asyncio.Future[bool]) -> None:
         """Wake the lanes that have work, then wait for the doorbell, the next due time or the end."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
         changed: asyncio.Future[bool] = asyncio.ensure_future(self._store.changed(LOOK_SECONDS))
         try:
             await asyncio.sleep(0)  # it listens before we look, so that no change falls between the two
@@ -109,7 +112,7 @@ class Dispatcher:
                 changed.result()
         finally:
             changed.cancel()
-        await asyncio.sleep(BREATH_SECONDS)
+        await asyncio.sleep(max(0.0, began + BREATH_SECONDS - clock()))
 
     async def _wake_lanes(self) -> float | None:
         """Wake who has work; seconds until somebody else has."""

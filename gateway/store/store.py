@@ -190,6 +190,10 @@ class Store:
         """
         return self._engine.write(self._intake.take, (make, item))
 
+    def take_then(self, make: Make[Item], item: Item, told: Callable[[Accepted | Exception], None]) -> None:
+        """Do the same and call `told`, which raises nothing, in the event loop."""
+        self._engine.write_then(self._intake.take, (make, item), told)
+
     async def resolve(self, receipt_id: str, connection: str, events: Sequence[NewEvent]) -> Accepted:
         """Turn a receipt that waited into events; "duplicate" when it waits no more."""
         digest = receipt_digest(receipt_id)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +14,7 @@ import structlog
 from gateway.contract.errors import StoreUnavailable
 from gateway.contract.provider import Inbound
 from gateway.metrics import UNKNOWN
-from gateway.pipeline.normalize import LARGE, Arrived, as_made, rows
+from gateway.pipeline.normalize import LARGE, Arrived, Rows, as_made, rows
 from gateway.pipeline.receive import Call, Inbox, Received, Refused, receive
 from gateway.store.model import Accepted
 from gateway.web.problems import DETAILS, failed_at
@@ -125,18 +126,26 @@ class Ingest:
             answer(_failed(error))
 
     def _store(self, arrived: Arrived, answer: Answering) -> None:
-        taking = self._take_apart(arrived) if arrived.size > LARGE else self._services.store.take(rows, arrived)
-        stored = asyncio.ensure_future(taking)
-        stored.add_done_callback(lambda done: self._stored(arrived, answer, done))  # says nothing of the call in a log
+        told = partial(self._stored, arrived, answer)
+        if arrived.size <= LARGE:
+            self._services.store.take_then(rows, arrived, told)
+            return
+        # A large call is read on a thread of its own, so that nobody's commit and no other caller waits for it.
+        made = asyncio.get_running_loop().run_in_executor(self._reader, rows, [arrived])
+        made.add_done_callback(partial(self._made, told))
 
-    async def _take_apart(self, arrived: Arrived) -> Accepted:
-        """Keep a large call: read on a thread of its own, so that nobody's commit and no other caller waits for it."""
-        (made,) = await asyncio.get_running_loop().run_in_executor(self._reader, rows, [arrived])
-        return await self._services.store.take(as_made, made)
-
-    def _stored(self, arrived: Arrived, answer: Answering, stored: "asyncio.Future[Accepted]") -> None:
+    def _made(self, told: Callable[[Accepted | Exception], None], made: "asyncio.Future[list[Rows]]") -> None:
         try:
-            accepted = stored.result()
+            (one,) = made.result()
+        except Exception as error:  # noqa: BLE001 -- as above
+            told(error)
+        else:
+            self._services.store.take_then(as_made, one, told)
+
+    def _stored(self, arrived: Arrived, answer: Answering, accepted: Accepted | Exception) -> None:
+        try:
+            if isinstance(accepted, Exception):
+                raise accepted
             if accepted.status == "conflict":
                 self._store(arrived.again(accepted.conflicts), answer)
                 return

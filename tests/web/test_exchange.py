@@ -92,15 +92,22 @@ class Slow:
     def __init__(self, gateway: Gateway, patch: pytest.MonkeyPatch) -> None:
         self.waiting = self.kept = 0
         self.go = asyncio.Event()
-        self._take = gateway.store.take
-        patch.setattr(gateway.store, "take", self.take)
+        self._take = gateway.store.take_then
+        self._held: set[asyncio.Task[None]] = set()
+        patch.setattr(gateway.store, "take_then", self.take)
 
-    async def take(self, *what: Any) -> Accepted:
+    def take(self, make: Any, item: Any, told: Callable[[Accepted | Exception], None]) -> None:
         self.waiting += 1
+        self._held.add(asyncio.create_task(self._later(make, item, told)))
+
+    async def _later(self, make: Any, item: Any, told: Callable[[Accepted | Exception], None]) -> None:
         await self.go.wait()
-        accepted = await self._take(*what)
-        self.kept += 1
-        return accepted
+
+        def kept(accepted: Accepted | Exception) -> None:
+            self.kept += not isinstance(accepted, Exception)
+            told(accepted)
+
+        self._take(make, item, kept)
 
     async def reached(self, calls: int = 1) -> None:
         await until(lambda: self.waiting >= calls)
@@ -268,12 +275,15 @@ async def test_a_mistake_of_ours_is_a_500_that_says_nothing_of_the_call(
     def mistaken(*_: object) -> object:
         raise KeyError("a private matter")
 
-    async def mistaken_later(*_: object) -> object:
-        return mistaken()
+    def mistaken_later(_make: object, _item: object, told: Callable[[Accepted | Exception], None]) -> None:
+        try:
+            mistaken()
+        except KeyError as error:
+            told(error)
 
     for take in (mistaken, mistaken_later):
         with monkeypatch.context() as patch:
-            patch.setattr(gateway.store, "take", take)
+            patch.setattr(gateway.store, "take_then", take)
             line.say(call(url, made("b1")))
             assert await line.status() == 500
         said = capsys.readouterr().out

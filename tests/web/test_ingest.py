@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import hmac
 import json
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 
 from gateway.contract.errors import StoreUnavailable
-from gateway.store.model import Accepted
 from tests.web.conftest import Gateway
 
 MADE = {"from": "talking", "booking": "b1", "word": "made"}
@@ -186,11 +186,11 @@ async def test_storage_trouble_is_503_with_a_time_to_come_back(
 ) -> None:
     url = (await gateway.connect())["inbound_url"]
 
-    async def full(*_: object) -> Accepted:
-        raise StoreUnavailable("the disk is full", retry_after=7)
+    def full(_make: object, _item: object, told: Callable[[Exception], None]) -> None:
+        told(StoreUnavailable("the disk is full", retry_after=7))
 
     with monkeypatch.context() as patch:
-        patch.setattr(gateway.store, "take", full)
+        patch.setattr(gateway.store, "take_then", full)
         answer = await call(url, json.dumps(MADE).encode())
         problem(answer, 503)
         assert answer.headers["retry-after"] == "7"

@@ -68,6 +68,9 @@ class Engine(Protocol):
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         """Run the job in a transaction and answer once it is durable. Raises StoreUnavailable."""
 
+    def write_then(self, job: Job[A, R], item: A, told: Callable[[R | Exception], None]) -> None:
+        """Do the same and call `told`, which raises nothing, in the event loop: what is asked for most waits so."""
+
     async def read(self, query: Callable[[Tx], R]) -> R:
         """Run a query on a snapshot. Raises StoreUnavailable."""
 

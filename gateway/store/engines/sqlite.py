@@ -75,6 +75,9 @@ class Sqlite:
     def write(self, job: Job[A, R], item: A) -> Awaitable[R]:
         return self._group.submit(job, item)
 
+    def write_then(self, job: Job[A, R], item: A, told: Callable[[R | Exception], None]) -> None:
+        self._group.submit_then(job, item, told)
+
     def remind(self, memory: Memory) -> None:
         self._memories.append(memory)
 
