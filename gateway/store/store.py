@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing, make_private_dir
 from gateway.store import listing, queue
 from gateway.store.audit import Audit
 from gateway.store.clock import steady_clock
-from gateway.store.configuration import Changed, Configuration, config_version
+from gateway.store.configuration import Configuration, config_version
 from gateway.store.emitting import Emitter
-from gateway.store.engines.engine import A, Clock, Engine, Job, Observer, Tx
+from gateway.store.engines.engine import Clock, Engine, Observer, Tx
 from gateway.store.engines.sqlite import Sqlite
 from gateway.store.engines.sqlite_file import FILE, refuse_if_held
 from gateway.store.erasing import Erasing
@@ -31,49 +31,39 @@ from gateway.store.model import (
     Accepted,
     Attempt,
     Claimed,
-    Connection,
     Counts,
-    Damaged,
     Delivery,
     DeliveryStatus,
-    Destination,
-    Key,
     NewEvent,
     NewReceipt,
     ReceiptStatus,
     Result,
     StoredEvent,
     StoredReceipt,
-    Token,
     Work,
 )
 from gateway.store.overview import Overview
-from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement, Skip
+from gateway.store.queue import Claim, Queue, Replay, Retry, Settlement
 from gateway.store.resealing import Resealing
 from gateway.store.retention import Retention
 from gateway.store.rhythms import Rhythms
 from gateway.store.routes import Routes
+from gateway.store.set_up import SLICE, SetUp
 from gateway.store.sieve import Call, Item, Make
 
-SLICE = 500
-"""Rows of a large job in one transaction, so that nobody waits long behind it."""
 
-
-class Store:
+class Store(SetUp):
     """Make it with `Store.open`, in the event loop that uses it."""
 
     def __init__(self, engine: Engine, keys: KeyRing) -> None:
-        self._engine = engine
-        self._configuration = Configuration(keys)
-        routes = Routes(self._configuration.destinations)
+        configuration = Configuration(keys)
+        routes = Routes(configuration.destinations)
         known = self._known = Known() if engine.alone else SharedKnown()
         engine.remind(routes)
         engine.remind(known)
         self._intake = Intake(keys, known, routes, engine.now, engine.roomy)
         self._emitter = Emitter(keys, known, routes, engine.now)
-        self._tell_of_connection = self._emitter.telling(self._configuration.put_connection)
-        self._tell_of_destination = self._emitter.telling(self._configuration.put_destination)
-        self._queue = Queue(keys, known, routes, engine.instant)
+        super().__init__(engine, configuration, self._emitter, Queue(keys, known, routes, engine.instant))
         self._listing = Listing(keys, known)
         self.overview = Overview(engine.read)
         self.rhythms = Rhythms(engine.read)
@@ -83,7 +73,6 @@ class Store:
         self.resealing = Resealing(engine, keys)
         self.held = HeldCalls(engine, known)
         self.looks = Looks(engine, keys)
-        self._version = 0
 
     @staticmethod
     def exists(data_dir: Path) -> bool:
@@ -157,16 +146,6 @@ class Store:
     def turn(self, name: str) -> AbstractAsyncContextManager[None]:
         """Keep other processes from what is called so while this runs. Raises StoreUnavailable."""
         return self._engine.turn(name)
-
-    async def look_at_version(self) -> int:
-        """Tell the version of the configuration as it is now, whoever changed it.
-
-        It grows with every change of connections, destinations, keys, tokens.
-        """
-        if not self._engine.alone:
-            found = await self._engine.read(config_version)  # a change of our own may be told of meanwhile
-            self._version = max(self._version, found)
-        return self._version
 
     async def pulse(self) -> None:
         """Return when the writer had a turn. Raises StoreUnavailable when it cannot keep anything new now."""
@@ -341,74 +320,6 @@ class Store:
         if event is None:
             return None
         return await self._engine.write(self._queue.replay, Replay(event, destinations, self.now()))
-
-    # --- what is set up --------------------------------------------------------------------------------------------
-
-    async def connections(self) -> list[Connection]:
-        return await self._engine.read(self._configuration.connections)
-
-    async def activity(self) -> dict[str, int]:
-        """Tell when each connection was last heard of."""
-        return await self._engine.read(listing.activity)
-
-    async def destinations(self) -> list[Destination]:
-        return await self._engine.read(self._configuration.destinations)
-
-    async def keys(self) -> list[Key]:
-        return await self._engine.read(self._configuration.keys)
-
-    async def tokens(self) -> list[Token]:
-        """List the shared URL's tokens, newest first."""
-        return await self._engine.read(self._configuration.tokens)
-
-    async def damaged(self) -> list[Damaged]:
-        """Name what cannot be opened and is therefore in none of these lists; it can still be removed."""
-        return await self._engine.read(self._configuration.damaged)
-
-    async def put_connection(self, connection: Connection, *telling: NewEvent) -> Connection:
-        """Add (version 0) or change; the answer has the new version. Raises VersionConflict.
-
-        `telling`: events about the change, kept in the same transaction.
-        """
-        changed: Connection = await self._change(self._tell_of_connection, (connection, telling))
-        return changed
-
-    async def put_destination(self, destination: Destination, *telling: NewEvent) -> Destination:
-        """Add (version 0) or change, as `put_connection` does; the answer has number and version."""
-        changed: Destination = await self._change(self._tell_of_destination, (destination, telling))
-        return changed
-
-    async def put_key(self, key: Key) -> None:
-        await self._change(self._configuration.put_key, key)
-
-    async def put_token(self, token: Token) -> None:
-        await self._change(self._configuration.put_token, token)
-
-    async def remove_connection(self, connection_id: str) -> bool:
-        return await self._change(self._configuration.remove_connection, connection_id) is not None
-
-    async def remove_destination(self, destination_id: str) -> bool:
-        """Take a destination out of use; what waits for it is skipped when this returns."""
-        number = await self._change(self._configuration.remove_destination, (destination_id, self.now()))
-        if number is None:
-            return False
-        await self._skip_all(number)
-        return True
-
-    async def remove_key(self, key_id: str) -> bool:
-        return await self._change(self._configuration.remove_key, key_id) is not None
-
-    async def remove_token(self, token_id: str) -> bool:
-        return await self._change(self._configuration.remove_token, token_id) is not None
-
-    async def _change(self, job: Job[A, Changed], item: A) -> Any:
-        changed = await self._engine.write(job, item)
-        self._version = max(self._version, changed.version)
-        return changed.answer
-
-    async def _skip_all(self, number: int) -> None:
-        while await self._engine.write(self._queue.skip, Skip(number, SLICE, self.now())):
-            pass
 
 
 async def _engine(data_dir: Path, url: str | None, clock: Clock | None, observe: Observer) -> Engine:
