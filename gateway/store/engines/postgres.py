@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from queue import Empty, SimpleQueue
@@ -18,6 +19,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
+from gateway.store.engines import postgres_limits as limits
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
 from gateway.store.engines.leadership import CONNECT_SECONDS, Leadership, turn
@@ -29,17 +31,11 @@ Connection = psycopg.Connection[Any]
 READERS = 3
 OLDEST = 140000
 """PostgreSQL 14."""
-WRITER, MIGRATOR, LEADER = 0x62776731_0001, 0x62776731_0002, 0x62776731_0003
-"""Advisory locks: whose turn it is to write, to change the schema, to do what only one may."""
+MIGRATOR, LEADER = 0x62776731_0002, 0x62776731_0003
+"""Advisory locks: whose turn it is to change the schema, to do what only one may."""
 BELL = "gateway_committed"
 LISTEN_SECONDS = 5.0
-_BEGIN = (
-    "BEGIN; SET LOCAL statement_timeout = '30s'; SET LOCAL lock_timeout = '15s';"
-    " SET LOCAL idle_in_transaction_session_timeout = '10s'; SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
-    f" SELECT pg_advisory_xact_lock({WRITER}); SAVEPOINT all_of_it"
-)
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
-_READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = '30s'"
 _TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, psycopg.IntegrityError, OSError)
 _INSTANT = Statement("instant", "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
 _COLUMNS = """
@@ -62,6 +58,7 @@ class Postgres:
         self._idle: SimpleQueue[Connection] = SimpleQueue()
         self._db: Connection | None = None
         self._own = 0
+        self._has_turn = False
         self._types: Types = {}
         self._memories: list[Memory] = []
         self._closed = threading.Event()
@@ -142,14 +139,17 @@ class Postgres:
         db = self._db or self._reopen()
         try:
             outcomes = self._piped(db, batch)
-        except Exception:  # whatever it was: what follows finds out whose it was
-            if db.closed:
+        except Exception as error:  # whatever it was: what follows finds out whose it was
+            if db.closed or isinstance(error, psycopg.errors.QueryCanceled):
                 raise
             if db.info.transaction_status == TransactionStatus.IDLE:
-                db.execute(_BEGIN)
-            db.execute("ROLLBACK TO SAVEPOINT all_of_it")
+                db.execute(limits.begin())
+            elif not self._has_turn:
+                raise
+            db.execute(limits.begin_again())
             self._tell("undo")
-            outcomes = [self._alone(db, call) for call in batch]
+            held_up: Counter[Job[Any, Any]] = Counter()
+            outcomes = [self._alone(db, call, held_up) for call in batch]
         worked = time.perf_counter()
         db.execute(_COMMIT)
         done = time.perf_counter()
@@ -159,10 +159,12 @@ class Postgres:
 
     def _piped(self, db: Connection, batch: Sequence[Call]) -> Sequence[Outcome]:
         """Work without waiting for answers that nobody reads: that is half of the ways to the server and back."""
+        self._has_turn = False
         with contextlib.ExitStack() as pipe:
 
             def begin() -> None:
-                db.execute(_BEGIN)
+                db.execute(limits.begin())
+                self._has_turn = True
                 pipe.enter_context(db.pipeline())
 
             tx = PostgresTx(db, self._types, begin)
@@ -170,13 +172,16 @@ class Postgres:
             tx.begin()  # also when nobody had a question: whoever asks whether it works is to know
         return outcomes
 
-    def _alone(self, db: Connection, call: Call) -> Outcome:
+    def _alone(self, db: Connection, call: Call, held_up: "Counter[Job[Any, Any]]") -> Outcome:
+        if held_up[call.job] >= limits.MOST_HELD_UP:
+            return StoreUnavailable("somebody else holds a lock on what it is about")
         db.execute("SAVEPOINT one")
         try:
             (outcome,) = call.job(PostgresTx(db, self._types), [call.item])
         except Exception as error:
-            if db.closed:  # this is about the database, not about the call
+            if db.closed or isinstance(error, psycopg.errors.QueryCanceled):  # this is not about the call
                 raise
+            held_up[call.job] += isinstance(error, psycopg.errors.LockNotAvailable)
             db.execute("ROLLBACK TO SAVEPOINT one")
             self._tell("undo")
             outcome = _answer(error)
@@ -237,7 +242,7 @@ class Postgres:
         db: Connection | None = None
         try:
             db = self._spare() or self._connect()
-            db.execute(_READ)
+            db.execute(limits.begin_reading())
             answer = query(PostgresTx(db, self._types))
             db.execute("COMMIT")
         except psycopg.Error as error:  # the connection is let go: the next reader makes its own
@@ -316,9 +321,15 @@ def _migrate(db: Connection) -> None:
                 " start the newer gateway"
             )
         for number in range(version, len(known)):
-            with db.transaction():
+            with db.transaction():  # whoever waits for a table keeps all others from it
+                db.execute(f"SET LOCAL lock_timeout = '{limits.STRANGERS_LOCK}'".encode())
                 db.execute(in_its_words(known[number]).encode())
                 db.execute("INSERT INTO schema_version VALUES (%s)", [number + 1])
+    except psycopg.errors.LockNotAvailable:
+        raise ConfigurationError(
+            "GATEWAY_DATABASE_URL: somebody's open transaction holds a table that has to change (pg_stat_activity shows"
+            " whose): end it, then start again"
+        ) from None
     finally:
         db.execute(f"SELECT pg_advisory_unlock({MIGRATOR})".encode())
 

@@ -1,0 +1,42 @@
+"""How long anything may take in PostgreSQL, and how a transaction that keeps to it begins.
+
+Who has the turn to write keeps all others from it. The gateways meet no locks of each other's then, so one that is met
+is a stranger's: somebody's open transaction, a change of a table.
+"""
+
+TURN = 0x62776731_0001
+"""The advisory lock of whose turn it is to write."""
+LONGEST_STATEMENT = "30s"
+FROZEN = "10s"
+"""So long the server waits for one that has the turn and says nothing, frozen or cut off; then it ends its session."""
+LONGEST_WAIT = "15s"
+"""For the turn: longer than that, so that nobody is refused because another one froze."""
+STRANGERS_LOCK = "2s"
+"""For a lock that is met within the turn, and by readers."""
+SECOND_WAIT = "200ms"
+"""For each call by itself, once one of them met such a lock."""
+MOST_HELD_UP = 4
+"""So many calls of one kind find out by themselves whether they meet it too; the others take it for certain."""
+
+
+def begin() -> str:
+    """Begin to write when it is our turn."""
+    return (
+        f"BEGIN; SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'; SET LOCAL lock_timeout = '{LONGEST_WAIT}';"
+        f" SET LOCAL idle_in_transaction_session_timeout = '{FROZEN}';"
+        " SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
+        f" SELECT pg_advisory_xact_lock({TURN}); SET LOCAL lock_timeout = '{STRANGERS_LOCK}'; SAVEPOINT all_of_it"
+    )
+
+
+def begin_again() -> str:
+    """Take back all of it, and go on more impatiently."""
+    return f"ROLLBACK TO SAVEPOINT all_of_it; SET LOCAL lock_timeout = '{SECOND_WAIT}'"
+
+
+def begin_reading() -> str:
+    """Begin to read, at one moment."""
+    return (
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;"
+        f" SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'; SET LOCAL lock_timeout = '{STRANGERS_LOCK}'"
+    )
