@@ -7,14 +7,15 @@ from litestar import Response, get, post
 
 from gateway.contract.provider import ByHand, Provider
 from gateway.contract.signatures import Hmac
-from gateway.registration.rules import ConnectionChange, ConnectRequest
+from gateway.registration.rules import ConnectionChange, ConnectRequest, scheme_of
+from gateway.store.model import Connection
 from gateway.web import damaged
 from gateway.web.api import catching_up, latest_call, providers
 from gateway.web.api import connections as api
 from gateway.web.api.pages import Page, Paging
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.repairs import CheckedView
-from gateway.web.dashboard import inputs
+from gateway.web.dashboard import inputs, signing
 from gateway.web.dashboard.calls import REFUSALS, act, ask, why
 from gateway.web.dashboard.forms import Form, form_of, made
 from gateway.web.dashboard.inputs import Input
@@ -126,6 +127,7 @@ async def shown(
         newest=await ask(request, latest_call.show_latest_call, connection_id) if row.provider else None,
         look=None if view.cannot_catch_up else await ask(request, catching_up.show_look, connection_id),
         own_url=row.token is not None,
+        signed=_signed(provider, row),
         credentials=sorted(row.credentials),
         by_hand=provider is not None and isinstance(provider.webhooks, ByHand),
         fields=fields,
@@ -182,7 +184,17 @@ def _said(form: Form, provider: Provider, view: providers.ProviderView) -> dict[
 def _stated(settings: Mapping[str, Any], view: providers.ProviderView) -> dict[str, Any]:
     """Leave out of the settings in force what is only so because nobody said otherwise."""
     defaults = {field.name: field.default for field in view.settings}
-    return {name: None if value == defaults.get(name) else value for name, value in settings.items()}
+    return {name: None if value == defaults.get(name) else _without_null(value) for name, value in settings.items()}
+
+
+def _without_null(value: Any) -> Any:
+    return {name: part for name, part in value.items() if part is not None} if isinstance(value, dict) else value
+
+
+def _signed(provider: Provider | None, row: Connection) -> str | None:
+    """Say how its calls are signed, if they are and its plugin can say."""
+    scheme = scheme_of(provider, row) if provider is not None and row.secrets else None
+    return signing.told(scheme) if isinstance(scheme, Hmac) else None
 
 
 def _ways(form: Form) -> dict[str, Any]:

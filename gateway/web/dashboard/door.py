@@ -1,7 +1,7 @@
 """The door of the dashboard: sign in with an admin key, stay in, go out; and take forms from our own pages alone."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -13,7 +13,7 @@ from gateway.sealing import digest
 from gateway.store.model import Key
 from gateway.web.api.reading import Asker, wired
 from gateway.web.auth import LONGEST_KEY, Asked, holds
-from gateway.web.dashboard import forms
+from gateway.web.dashboard import forms, known
 from gateway.web.dashboard.pages import elsewhere, html, session_of
 from gateway.web.problems import Refusal
 from gateway.web.services import Services
@@ -79,20 +79,33 @@ async def ask_key(request: Asker) -> Response[Any]:
 async def sign_in(request: Asker) -> Response[Any]:
     """Begin a session, if the key is an admin's."""
     services, form = wired(request), forms.form_of(request)
-    sessions, address = services.sessions, request.client.host if request.client else ""
-    wait = sessions.wait(address)
+    sessions, keys = services.sessions, await services.store.keys()
+    address = request.client.host if request.client else ""
+    whose = known.counted_as(request.cookies.get(known.COOKIE), address, keys)
+    wait = sessions.wait(whose)
     if wait:
         return _form(request, services, f"Too many wrong keys. Try again in {wait} seconds.", 429, wait)
-    key = await _key(services, form.one("key") or "")
+    key = _key(keys, form.one("key") or "")
     if key is None or not holds(key, "admin"):
-        sessions.wrong(address)
+        sessions.wrong(whose)
         _log.warning("sign_in_refused", reason="unknown_key" if key is None else "not_admin")
         told = "This is not a key of this gateway, or it was revoked."
         return _form(request, services, told if key is None else "This key lacks the scope admin.", 403)
     secure = _secure(request, services.public_url)
     cookie = _cookie(SAFE if secure else PLAIN, sessions.open(key.id, secure=secure), secure=secure)
     await services.store.audit.add(key.id, "sign_in")
-    return elsewhere(_local(form.one("next")), {"set-cookie": cookie})
+    answer = elsewhere(_local(form.one("next")), {"set-cookie": cookie})
+    if whose == address:
+        answer.set_cookie(
+            known.COOKIE,
+            known.mark(key),
+            known.SECONDS,
+            path="/sign-in",
+            httponly=True,
+            samesite="strict",
+            secure=secure,
+        )
+    return answer
 
 
 @post("/sign-out", include_in_schema=False)
@@ -134,10 +147,10 @@ async def _admin(services: Services, key_id: str) -> Key | None:
     return next((key for key in await services.store.keys() if key.id == key_id and holds(key, "admin")), None)
 
 
-async def _key(services: Services, given: str) -> Key | None:
+def _key(keys: Sequence[Key], given: str) -> Key | None:
     if not 0 < len(given) <= LONGEST_KEY:
         return None
-    return {key.digest: key for key in await services.store.keys()}.get(digest(given))
+    return {key.digest: key for key in keys}.get(digest(given))
 
 
 def _check_place(request: Asker, public_url: str) -> None:

@@ -10,6 +10,8 @@ from tests.web.dashboard.conftest import booked
 from tests.web.dashboard.visitor import Page, Visitor
 
 KEY = {"credentials.api_key": "the-api-key"}
+SIGNED = {"settings.signature.header": "x-pasted-signature", "settings.signature.encoding": "hex"}
+SECRET = {"signing_secret": "a-secret-that-they-showed"}
 
 
 async def connect(visitor: Visitor, provider: str, said: dict[str, Any], status: int = 200) -> Page:
@@ -58,8 +60,9 @@ async def test_settings_and_ways_reach_the_registrar(gateway: Gateway, visitor: 
     ("provider", "fields", "field"),
     [
         ("talking", {}, "credentials.api_key"),
-        ("pasted", {"settings.signature": "{"}, "settings.signature"),
-        ("pasted", {"settings.signature": "5"}, "settings.signature"),
+        ("pasted", {**SIGNED, "settings.signature.tolerance": "soon"}, "settings.signature.tolerance"),
+        ("pasted", {**SIGNED, "settings.signature.encoding": "rot13"}, "settings.signature.encoding"),
+        ("pasted", {**SIGNED, "settings.signature.encoding": ""}, "settings.signature.encoding"),
         ("signing", {"credentials.api_key": "k", "signing_secret": "short"}, "signing_secret"),
     ],
 )
@@ -108,6 +111,30 @@ async def test_a_change_that_cannot_be_is_told(gateway: Gateway, visitor: Visito
     page = await visitor.submit(here, here, {"settings.base_url": "https://other.example"}, status=400)
     assert [tag for _, tag in page.tags if tag.get("aria-invalid") == "true" or tag.get("class") == "notice failed"]
     assert (await gateway.store.connections())[0].settings == {}
+
+
+async def test_how_calls_are_signed_is_said_in_words(gateway: Gateway, visitor: Visitor) -> None:
+    page = await connect(visitor, "pasted", {**SIGNED, **SECRET, "settings.signature.prefix": "sha256="})
+    assert "signed: HMAC-SHA256 of the body, as hex, in the header x-pasted-signature, behind sha256=" in page.text
+    (row,) = await gateway.store.connections()
+    stated = {"header": "x-pasted-signature", "encoding": "hex", "prefix": "sha256="}
+    assert stated.items() <= row.settings["signature"].items()
+    shown = dict(page.form(page.path).fields)
+    assert shown["settings.signature.header"] == "x-pasted-signature"
+    changed = await visitor.submit(page.path, page.path, name="Another name")
+    assert "Another name" in changed.text
+    assert (await gateway.store.connections())[0].settings == row.settings
+
+
+async def test_what_is_not_known_of_the_signature_is_left_empty(gateway: Gateway, visitor: Visitor) -> None:
+    await connect(visitor, "pasted", {"name": "By hand"})
+    assert (await gateway.store.connections())[0].settings == {}
+
+
+async def test_a_signature_that_cannot_be_is_told_at_the_group(visitor: Visitor) -> None:
+    page = await connect(visitor, "pasted", {**SIGNED, "settings.signature.header": "X-Upper"}, 400)
+    assert {"settings.signature-wrong"} <= {tag.get("id") for _, tag in page.tags}
+    assert ("settings.signature.header", "X-Upper") in page.form("/connections/new/pasted").fields
 
 
 async def test_one_is_removed_with_its_webhook(gateway: Gateway, visitor: Visitor) -> None:

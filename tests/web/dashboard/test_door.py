@@ -7,6 +7,7 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from gateway.web.app import create_app
+from gateway.web.dashboard import known
 from gateway.web.sessions import TRIES
 from tests.web.conftest import Gateway
 from tests.web.dashboard.conftest import booked
@@ -187,6 +188,33 @@ async def test_after_too_many_wrong_keys_none_is_looked_at(gateway: Gateway, str
         assert "not a key of this gateway" in page.text
     page = await stranger.send("/sign-in", [*form.fields, ("key", await gateway.key("admin"))], 429)
     assert 0 < int(page.headers["retry-after"]) <= 300
+
+
+async def test_who_signed_in_before_is_not_locked_out_by_others_behind_the_same_proxy(
+    gateway: Gateway, visitor: Visitor, stranger: Visitor
+) -> None:
+    await visitor.submit("/", "/sign-out")
+    form = (await stranger.get("/sign-in")).form("/sign-in")
+    for _ in range(TRIES):
+        await stranger.send("/sign-in", [*form.fields, ("key", "wrong")], 403)
+    own = (await visitor.get("/sign-in")).form("/sign-in")
+    assert "Sign out" in (await visitor.send("/sign-in", [*own.fields, ("key", await gateway.key("admin"))])).html
+
+    await visitor.submit("/", "/sign-out")
+    own = (await visitor.get("/sign-in")).form("/sign-in")
+    for _ in range(TRIES):
+        await visitor.send("/sign-in", [*own.fields, ("key", "wrong")], 403)
+    await visitor.send("/sign-in", [*own.fields, ("key", await gateway.key("admin"))], 429)
+
+
+@pytest.mark.parametrize("mark", ["", "key_admin", "key_admin.n.0", "\u00e4.\u00e4.\u00e4", "..", "{id}.n.00"])
+async def test_a_mark_that_no_key_made_counts_as_none(gateway: Gateway, mark: str) -> None:
+    await gateway.key("admin")
+    keys = await gateway.store.keys()
+    for key in keys:
+        assert known.counted_as(mark.format(id=key.id), "192.0.2.1", keys) == "192.0.2.1"
+        assert known.counted_as(known.mark(key), "192.0.2.1", keys).startswith("browser ")
+        assert known.counted_as(known.mark(key), "192.0.2.1", []) == "192.0.2.1", "its key was revoked"
 
 
 @pytest.mark.parametrize("body", [b"\xff=1", b"csrf=%ff", b"&".join([b"a=1"] * 600)])
