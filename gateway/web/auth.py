@@ -1,5 +1,6 @@
 """Who asks, and whether they may: API keys and their scopes."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 from litestar.connection import ASGIConnection
@@ -13,6 +14,14 @@ from gateway.web.services import Services
 
 Scope = Literal["events:read", "events:replay", "config:read", "config:write", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+MEANINGS: Mapping[Scope, str] = {
+    "events:read": "read events, deliveries, quarantine and counts",
+    "events:replay": "replay events, retry deliveries and quarantined calls",
+    "config:read": "read connections, destinations, providers and metrics",
+    "config:write": "change connections and destinations, see inbound URLs whole",
+    "admin": "everything: keys, the dashboard, erasing people, exact bytes, the audit log",
+}
+"""What a key of each scope may do."""
 CHALLENGE = 'Bearer realm="gateway"'
 LONGEST_KEY = 512
 
