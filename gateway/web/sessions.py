@@ -16,7 +16,7 @@ IDLE_SECONDS = 2 * 60 * 60.0
 """A session ends so long after the last page that was asked for."""
 MOST_SESSIONS = 1000
 TRIES = 10
-"""So many wrong keys are taken from one address within the window; after that none is looked at."""
+"""So many wrong keys are taken from one address or known browser within the window; after that none is looked at."""
 WINDOW_SECONDS = 300.0
 MOST_ADDRESSES = 10_000
 
@@ -94,21 +94,21 @@ class Sessions:
         """Make what the sign-in form must carry beside the cookie that holds `nonce`."""
         return hmac.new(self._csrf_key, nonce.encode("utf-8", "replace"), "sha256").hexdigest()
 
-    def wait(self, address: str) -> int:
-        """Tell how many seconds no key is looked at from this address; 0: it may try."""
+    def wait(self, whose: str) -> int:
+        """Tell how many seconds no key is looked at from this address or known browser; 0: it may try."""
         now = self._clock()
-        wrong = self._wrong.get(address)
+        wrong = self._wrong.get(whose)
         while wrong and wrong[0] <= now - WINDOW_SECONDS:
             wrong.popleft()
         if not wrong or len(wrong) < TRIES:
             return 0
         return max(1, round(wrong[0] + WINDOW_SECONDS - now))
 
-    def wrong(self, address: str) -> None:
+    def wrong(self, whose: str) -> None:
         """Count a wrong key."""
-        if address not in self._wrong and len(self._wrong) >= MOST_ADDRESSES:
+        if whose not in self._wrong and len(self._wrong) >= MOST_ADDRESSES:
             del self._wrong[next(iter(self._wrong))]
-        self._wrong.setdefault(address, deque(maxlen=TRIES)).append(self._clock())
+        self._wrong.setdefault(whose, deque(maxlen=TRIES)).append(self._clock())
 
 
 def _ended(session: Session, now: float) -> bool:

@@ -237,4 +237,4 @@ async def _cookie(stranger: Visitor, key: str, headers: dict[str, str]) -> str:
     said = dict(form.fields) | {"key": key}
     answer = await stranger.http.post("/sign-in", data=said, headers=headers)
     assert answer.status_code == 303, Page(answer).text
-    return answer.headers["set-cookie"]
+    return answer.headers.get_list("set-cookie")[0]
