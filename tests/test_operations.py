@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml  # type: ignore[import-untyped]  # -- it ships no types, and only re
 from gateway import operations
 from gateway.cli.main import cli
 from gateway.config import KNOWN
+from gateway.contract.errors import StoreUnavailable
 from gateway.metrics import Metrics
 from tests.web.conftest import Consumer, Gateway
 from tests.web.conftest import consumer as consumer  # noqa: PLC0414 -- a fixture
@@ -27,30 +29,61 @@ def text(name: str) -> str:
 
 def asked() -> dict[str, str]:
     """Find every expression, by where it is."""
-    rules = yaml.safe_load(text("alerts.yml"))["groups"][0]["rules"]
-    panels = json.loads(text("grafana.json"))["panels"]
-    return {rule["alert"]: rule["expr"] for rule in rules} | {
-        f"{panel['title']} {target['refId']}": target["expr"] for panel in panels for target in panel["targets"]
+    return {rule["alert"]: rule["expr"] for rule in rules()} | {
+        f"{panel['title']} {target['refId']}": target["expr"] for panel in panels() for target in panel["targets"]
     }
 
 
-async def test_every_metric_asked_for_is_told(gateway: Gateway, consumer: Consumer) -> None:
+def rules() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(text("alerts.yml"))["groups"] for rule in group["rules"]]
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(text("grafana.json"))["panels"]
+    return found
+
+
+async def told(gateway: Gateway, consumer: Consumer) -> str:
+    """Read /metrics after a bit of everything happened."""
     await gateway.connect()
     await gateway.post("/v1/destinations", {"url": consumer.url}, 201)
     await gateway.says((await gateway.get("/v1/url"))["inbound_url"], booking="b1")
+    gateway.services.loops.start("watch", failing)
     metrics: Metrics = gateway.services.metrics
     metrics.attempted("dst", "delivered", 0.1)
     metrics.delivered("dst", 0.1)
-    told = (await gateway.http.get("/metrics")).text
-    there = set(re.findall(r"^(?:# TYPE )?(\w+)[{ ]", told, flags=re.MULTILINE))
+    return (await gateway.http.get("/metrics")).text
+
+
+async def failing() -> None:
+    raise StoreUnavailable("gone")
+
+
+async def test_every_metric_asked_for_is_told(gateway: Gateway, consumer: Consumer) -> None:
+    there = set(re.findall(r"^(?:# TYPE )?(\w+)[{ ]", await told(gateway, consumer), flags=re.MULTILINE))
     for place, expression in asked().items():
         names = set(re.findall(r"\b(?:gateway|process)_\w+", expression))
         assert names, place
         assert names <= there, place
 
 
+async def test_every_label_asked_for_is_told(gateway: Gateway, consumer: Consumer) -> None:
+    labels: dict[str, set[str]] = defaultdict(set)
+    for name, given in re.findall(r"^(\w+)\{(.*?)\} ", await told(gateway, consumer), flags=re.MULTILINE):
+        labels[name] |= set(re.findall(r'(\w+)="', given))
+    shown = {f"{panel['title']} {t['refId']}": t["legendFormat"] for panel in panels() for t in panel["targets"]}
+    said = {rule["alert"]: str(rule["annotations"]) for rule in rules()}
+    for place, expression in asked().items():
+        there = set().union(*(labels[name] for name in re.findall(r"\bgateway_\w+", expression)))
+        wanted = set(re.findall(r"(\w+)=~?\"", expression))
+        wanted |= {name for group in re.findall(r"by \((.*?)\)", expression) for name in group.split(", ")}
+        wanted |= set(re.findall(r"\{\{(\w+)\}\}", shown.get(place, "")))
+        wanted |= set(re.findall(r"\$labels\.(\w+)", said.get(place, "")))
+        assert wanted - {"job"} <= there, place  # Prometheus adds the job
+
+
 def test_every_alert_says_what_to_do_next() -> None:
-    for rule in yaml.safe_load(text("alerts.yml"))["groups"][0]["rules"]:
+    for rule in rules():
         assert set(rule["annotations"]) == {"summary", "next"}
         assert rule["labels"]["severity"] in ("page", "ticket")
 
@@ -83,7 +116,11 @@ def test_two_gateways_on_one_database_are_set_up_alike_but_for_their_own_places(
     assert first["build"]["dockerfile"] == "gateway/operations/Dockerfile"
     assert first["environment"] == second["environment"]
     assert set(first["volumes"]).isdisjoint(second["volumes"])
-    assert all(f"--to {name}:8081" in services["caddy"]["command"] for name in ("gateway-1", "gateway-2"))
+    (config,) = services["caddy"]["configs"]
+    assert f"--config {config['target']}" in services["caddy"]["command"]
+    proxy = yaml.safe_load(text("compose.postgres.yaml"))["configs"][config["source"]]["content"]
+    assert "reverse_proxy gateway-1:8081 gateway-2:8081 {" in proxy
+    assert "lb_try_duration" in proxy, "else a call that one of them does not take is lost to the other"
 
 
 def test_the_container_copies_only_what_is_there() -> None:

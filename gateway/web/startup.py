@@ -179,8 +179,8 @@ def _kept_key(file: Path) -> str | None:
 
 async def _ensure_tokens(store: Store, settings: Settings) -> tuple[str, ...]:
     """Make the first token of the inbound URL, unless tokens are set: those are then the only ones."""
-    if settings.inbound_tokens:
-        return tuple(settings.inbound_tokens.replace(",", " ").split())
+    if settings.tokens:
+        return settings.tokens
     if not await store.tokens():
         token = sealing.new_url_token()
         await store.put_token(Token(id=sealing.new_id("tok"), token=token, created_at=store.now()))
