@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from gateway.contract.provider import ByHand, Provider
+from gateway.contract.provider import ByHand, Provider, WebhookApi
 from gateway.contract.signatures import Hmac, Unsigned
 from gateway.registration.rules import scheme_of
 from gateway.store.model import Connection
@@ -34,7 +34,8 @@ def instructions(provider: Provider, row: Connection, url: str) -> str | None:
 
 def _events(provider: Provider, row: Connection) -> Sequence[str]:
     chosen = msgspec.convert(row.settings, provider.settings).events
-    return chosen or getattr(provider.webhooks, "events", ())
+    all_there_are = provider.webhooks.events if isinstance(provider.webhooks, WebhookApi) else ()
+    return chosen or all_there_are
 
 
 def _proof(provider: Provider, row: Connection) -> str:

@@ -23,10 +23,13 @@ from gateway.web.api import (
     quarantine,
     reading,
     repairs,
+    schemas,
     stats,
 )
 from gateway.web.api.auditing import auditing
 from gateway.web.auth import authorize
+
+SCHEMAS = (schemas.list_schemas, schemas.show_schema)
 
 
 def api_router() -> Router:
@@ -64,5 +67,5 @@ def api_router() -> Router:
         response_headers={"cache-control": "no-store", "x-content-type-options": "nosniff"},
     )
     return Router(
-        "/", route_handlers=[v1, docs.openapi_json, asyncapi.asyncapi_json, docs.schemas, docs.docs, metrics.metrics]
+        "/", route_handlers=[v1, docs.openapi_json, asyncapi.asyncapi_json, *SCHEMAS, docs.docs, metrics.metrics]
     )

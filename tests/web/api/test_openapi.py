@@ -1,15 +1,21 @@
 """/openapi.json and /docs: true to what really happens."""
 
+import importlib
+import inspect
 import re
-from typing import Any
+from typing import Any, get_args
 
 import httpx
+import jsonschema_rs
 import msgspec
 import pytest
 
 from gateway.contract.events import EVENT_TYPES
 from gateway.web.api.openapi import document
+from gateway.web.api.page import GROUPS, example
+from gateway.web.api.samples import sample
 from gateway.web.app import create_app
+from gateway.web.auth import MEANINGS
 from tests.web.conftest import Gateway
 from tests.web.test_auth import ROUTES
 
@@ -88,6 +94,57 @@ async def test_the_page_for_people_needs_nothing_from_elsewhere(gateway: Gateway
     assert set(re.findall(r'href="#([^"]+)"', answer.text)) <= anchors
 
 
+async def test_every_group_of_calls_has_its_place_on_the_page(described: Any) -> None:
+    tags = {operation["tags"][0] for operation in operations(described).values()}
+    assert tags == {tag for tags in GROUPS.values() for tag in tags}
+
+
+async def test_the_page_says_what_each_call_takes_and_answers(gateway: Gateway) -> None:
+    text = (await gateway.http.get("/docs")).text
+    section = text.partition('id="create_destination"')[2].partition("</section>")[0]
+    for said in (
+        "Needs the scope <code>config:write</code>",
+        "1 to 2048 characters",
+        "<code>cloudevents</code>, <code>standard</code>",
+        "requests a second; at most 10000; more than 0",
+        "201</strong> Created",
+        "https://crm.example.com/hooks",
+        "&#34;secret&#34;: &#34;whsec_...&#34;",
+    ):
+        assert said in section, said
+    assert "{&#34;" not in re.sub(r"<pre.*?</pre>", "", text, flags=re.DOTALL), "no raw schema is left"
+    for scope, meaning in MEANINGS.items():
+        assert f"<code>{scope}</code></td><td>{meaning}" in text
+
+
+def handlers() -> list[Any]:
+    names = [name for tags in GROUPS.values() for name in tags if name != "stream"]  # which takes no body
+    return [one for name in names for one in importlib.import_module(f"gateway.web.api.{name}").HANDLERS]
+
+
+async def test_every_body_on_the_page_is_one_that_the_call_takes(described: Any) -> None:
+    components = described["components"]["schemas"]
+    by_name = {handler.fn.__name__: inspect.signature(handler.fn).parameters for handler in handlers()}
+    shown = 0
+    for operation in operations(described).values():
+        if "requestBody" in operation:
+            body = example(operation["requestBody"]["content"]["application/json"]["schema"], components)
+            (kind,) = get_args(by_name[operation["operationId"]]["given"].annotation)[:1]
+            assert msgspec.convert(body, kind) is not None
+            shown += 1
+    assert shown > 10
+
+
+async def test_every_answer_on_the_page_fits_its_schema(described: Any) -> None:
+    for operation in operations(described).values():
+        for answer in operation["responses"].values():
+            schema = answer.get("content", {}).get("application/json", {}).get("schema")
+            if schema is not None:
+                whole = {**schema, "components": described["components"]}
+                made = sample(schema, described["components"]["schemas"], whole=True)
+                assert jsonschema_rs.is_valid(whole, made), (operation["operationId"], made)
+
+
 async def test_the_document_is_the_same_each_time(gateway: Gateway) -> None:
     assert document(create_app(gateway.services)) == document(create_app(gateway.services))
 
@@ -99,5 +156,10 @@ async def test_the_schema_of_each_event_type_is_served_to_anybody(gateway: Gatew
             assert answer.status_code == 200
             assert answer.headers["content-type"] == "application/schema+json"
             assert answer.json()["$id"] == f"/schemas/1.0/{name}.json"
+        listed = (await anybody.get("/schemas")).json()
+        assert listed["latest"] == "1.0"
+        assert set(listed["versions"]["1.0"]) == {"event", *EVENT_TYPES}
+        for address in listed["versions"]["1.0"].values():
+            assert (await anybody.get(address)).status_code == 200
         for wrong in ("1.0/nothing.json", "0.9/event.json", "1.0/event", "1.0/.json"):
             assert (await anybody.get(f"/schemas/{wrong}")).status_code == 404
