@@ -1,7 +1,6 @@
 """What providers are asked, and what they sent: reconcile a connection, change it, and see its latest call."""
 
 import re
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,12 +10,12 @@ import rich_click as click
 from gateway.cli import show
 from gateway.cli.connections import ASK
 from gateway.cli.latest import print_latest
+from gateway.cli.progress import LOOK_SECONDS, progress
 from gateway.cli.reach import Failed, Wishes, common, segment
 from gateway.cli.source import SOURCES, Sources
 from gateway.cli.source import credentials as read_credentials
 from gateway.cli.source import settings as read_settings
 
-POLL_SECONDS = 0.5
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -54,11 +53,11 @@ def reconcile_connection(wishes: Wishes, connection: str, since: str | None) -> 
     path = f"/v1/connections/{segment(connection)}/reconcile"
     with wishes.gateway() as gateway:
         look = gateway.post(path, {"since": since} if since else None, holds="seen")
-        while look["status"] == "running":
-            if not wishes.as_json:
-                print(f"  {_progress(look)}", file=sys.stderr)  # noqa: T201 -- beside the output
-            time.sleep(POLL_SECONDS)
-            look = gateway.get(path, holds="seen")
+        with progress() as tell:
+            while look["status"] == "running":
+                tell(_progress(look))
+                time.sleep(LOOK_SECONDS)
+                look = gateway.get(path, holds="seen")
     wishes.answer(look, _print_look)
     if look["status"] == "waiting":
         raise Failed(f"the provider does not answer ({look['detail']}): the gateway goes on by itself")

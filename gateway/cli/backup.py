@@ -5,6 +5,7 @@ from pathlib import Path
 import rich_click as click
 
 from gateway.cli import show
+from gateway.cli.progress import watching
 from gateway.cli.reach import Failed, Wishes, config_option, json_option
 
 
@@ -25,5 +26,12 @@ def backup(wishes: Wishes, file: Path) -> None:
     settings = wishes.settings()
     if (settings.database_url or "").startswith("postgres"):
         raise Failed("the database is PostgreSQL's: copy it with pg_dump or by its own continuous archiving")
-    size = copy(settings.data_dir, file)
+    with watching(lambda: _copied(file)):
+        size = copy(settings.data_dir, file)
     wishes.answer({"file": str(file), "bytes": size}, lambda _: show.say(f"Wrote {show.clean(file)}: {size:,} bytes."))
+
+
+def _copied(file: Path) -> str:
+    """Tell how much lies in the draft beside FILE already."""
+    drafts = list(file.parent.glob(f".{file.name}.*"))
+    return f"{max((draft.stat().st_size for draft in drafts), default=0) >> 20:,} MiB copied"

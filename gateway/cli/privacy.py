@@ -1,18 +1,16 @@
 """People and keys: erase somebody, seal with a new key, and who did what."""
 
-import sys
 import time
 from typing import Any
 
 import rich_click as click
 
 from gateway.cli import show
+from gateway.cli.progress import LOOK_SECONDS, progress
 from gateway.cli.reach import Failed, Gateway, ListGroup, Wishes, common, paging
 from gateway.cli.source import Sources
 from gateway.cli.table import Column
 
-LOOK_SECONDS = 0.5
-"""How often the command looks how far it is."""
 ACTS = (
     Column("WHEN", "at"),
     Column("KEY", "key", fold="never"),
@@ -77,15 +75,11 @@ def list_audit(wishes: Wishes, /, by: str | None, **query: Any) -> None:
 
 def _to_the_end(gateway: Gateway, path: str, answer: Any) -> Any:
     """Follow what goes on at the gateway until it is done, and say on a terminal how far it is."""
-    shown = False
-    while answer["status"] == "running":
-        if sys.stderr.isatty():
-            print(f"\r{_percent(answer)}", end="", file=sys.stderr, flush=True)  # noqa: T201 -- beside the output
-            shown = True
-        time.sleep(LOOK_SECONDS)
-        answer = gateway.get(path, holds="status")
-    if shown:
-        print(file=sys.stderr)  # noqa: T201 -- beside the output
+    with progress() as tell:
+        while answer["status"] == "running":
+            tell(_percent(answer))
+            time.sleep(LOOK_SECONDS)
+            answer = gateway.get(path, holds="status")
     return answer
 
 

@@ -1,12 +1,14 @@
 """What is on its way to consumers, and what could not be understood."""
 
+from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
 
 from gateway.cli import show
-from gateway.cli.events import raw_options, show_one
-from gateway.cli.reach import ListGroup, Wishes, common, paging, segment
+from gateway.cli.progress import watching
+from gateway.cli.raw import raw_options, show_one
+from gateway.cli.reach import Gateway, ListGroup, Wishes, common, paging, segment
 from gateway.cli.table import Column
 
 DELIVERIES = (
@@ -72,12 +74,12 @@ def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None) -
     """Try a dead delivery once more, or all of them with `--status dead`."""
     if (delivery is None) == (status is None):
         raise click.UsageError("name one delivery, or all dead ones with --status dead")
-    with wishes.gateway() as gateway:
-        if delivery is None:
-            answer = gateway.post("/v1/deliveries/retry", {"status": status})
-        else:
-            answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
-    wishes.answer(answer, show.print_details)
+    _retry(wishes, "/v1/deliveries", delivery, {"status": status}, _dead)
+
+
+def _dead(gateway: Gateway) -> str:
+    counts = gateway.get("/v1/stats", holds="deliveries")["deliveries"].values()
+    return f"{sum(one['dead'] for one in counts):,} still dead"
 
 
 # --- quarantine ----------------------------------------------------------------------------------------------------
@@ -117,11 +119,21 @@ def retry_quarantined(wishes: Wishes, receipt: str | None, everything: bool) -> 
     """Translate a receipt again, or all of them, after its plugin was put right."""
     if (receipt is None) != everything:
         raise click.UsageError("name one receipt, or all with --all")
+    _retry(wishes, "/v1/quarantine", receipt, {}, _quarantined)
+
+
+def _quarantined(gateway: Gateway) -> str:
+    return f"{gateway.get('/v1/stats', holds='receipts')['receipts']['quarantined']:,} in quarantine"
+
+
+def _retry(wishes: Wishes, path: str, one: str | None, which: dict[str, Any], left: Callable[[Gateway], str]) -> None:
+    """Retry one thing of a list, or all `which` are meant; `left` tells meanwhile how many there still are."""
     with wishes.gateway() as gateway:
-        if receipt is None:
-            answer = gateway.post("/v1/quarantine/retry", {})
+        if one is not None:
+            answer = gateway.post(f"{path}/{segment(one)}/retry")
         else:
-            answer = gateway.post(f"/v1/quarantine/{segment(receipt)}/retry")
+            with watching(lambda: left(gateway)):
+                answer = gateway.post(f"{path}/retry", which)
     wishes.answer(answer, show.print_details)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.cli import asking
+from gateway.cli.progress import ANEW
 from tests.cli.conftest import CONNECTION, Cli, StandIn
 
 CON = CONNECTION["id"]
@@ -24,7 +25,7 @@ CALL: dict[str, Any] = {
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asking, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(asking, "LOOK_SECONDS", 0.0)
 
 
 def sent(standin: StandIn, method: str) -> Any:
@@ -45,13 +46,15 @@ def test_reconcile_says_what_was_missed(cli: Cli, standin: StandIn) -> None:
     assert "1 bookings could not be read" in out
 
 
-def test_a_long_look_shows_how_far_it_is(cli: Cli, standin: StandIn) -> None:
+def test_a_long_look_shows_how_far_it_is(cli: Cli, standin: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     running = LOOK | {"status": "running", "finished_at": None}
     steps = iter([running | {"seen": 50}, running | {"seen": 90}, LOOK])
     standin.answer("POST", f"{PATH}/reconcile", running | {"seen": 10, "total": None}, 202)
     standin.answer("GET", f"{PATH}/reconcile", lambda _: next(steps))
     ended = cli("connections", "reconcile", CON)
-    assert [line.split(" bookings")[0].strip() for line in ended.err.splitlines()] == ["10", "50 of 120", "90 of 120"]
+    shown = [words.split(" bookings")[0] for words in ended.err.split(ANEW)[1:]]
+    assert shown == ["10", "50 of 120", "90 of 120"]
     assert ended.out.startswith("120 of 120")
 
 
