@@ -53,14 +53,15 @@ class Terms(Struct, frozen=True, kw_only=True):
 
     `schedule`: seconds before each retry. `timeout`: seconds for one whole attempt. `pause_after`: seconds of nothing
     but failures after which a destination is paused; None: never. `clock`: seconds since 1970 as the world counts
-    them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1). `metrics`: where attempts
-    are counted. `tracing`: who is told of them.
+    them, because consumers compare the signed time with theirs. `unit`: uniform in [0, 1). `schemas_at`: the address
+    under which consumers find `/schemas`, None: nowhere. `metrics`: where attempts are counted. `tracing`: who is told
+    of them.
     """
 
     schedule: Sequence[float]
     timeout: float
     pause_after: float | None = None
-    public_url: str = ""
+    schemas_at: str | None = None
     clock: Callable[[], float] = time.time
     unit: Callable[[], float] = random.random
     metrics: Metrics = field(default_factory=Metrics)
@@ -81,7 +82,7 @@ async def _deliver(
     started = _Start(claimed, terms)
     try:
         async with asyncio.timeout(terms.timeout):
-            body = render(claimed.body, destination.format, destination.profile, terms.public_url)
+            body = render(claimed.body, destination.format, destination.profile, terms.schemas_at)
             headers = {**_headers(claimed, destination, body, started.at), **traced}
             reply = await door.post(destination.url, headers, body)
     except TimeoutError:

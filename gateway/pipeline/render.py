@@ -31,15 +31,15 @@ class _Origin(Struct):
 _envelope = msgspec.json.Decoder(_Envelope)
 
 
-def render(body: bytes, format: Format, profile: Profile, public_url: str = "") -> bytes:  # noqa: A002 -- the field's word
+def render(body: bytes, format: Format, profile: Profile, schemas_at: str | None = None) -> bytes:  # noqa: A002 -- the field's word
     """Make what is sent from what is stored.
 
-    `public_url`: where the gateway serves its schemas; CloudEvents name theirs. Raises `msgspec.DecodeError` when the
-    stored body is no event.
+    `schemas_at`: the address under which consumers find `/schemas`, which CloudEvents name; None where they do not.
+    Raises `msgspec.DecodeError` when the stored body is no event.
     """
     if profile == "thin":
         body = thin(body)
-    return cloudevent(body, public_url) if format == "cloudevents" else body
+    return cloudevent(body, schemas_at) if format == "cloudevents" else body
 
 
 def thin(body: bytes) -> bytes:
@@ -55,7 +55,7 @@ def thin(body: bytes) -> bytes:
     return msgspec.json.encode(hide(event))
 
 
-def cloudevent(body: bytes, public_url: str) -> bytes:
+def cloudevent(body: bytes, schemas_at: str | None) -> bytes:
     """Wrap an envelope as a CloudEvents 1.0 event in structured mode; attributes without a value are left out."""
     event = _envelope.decode(body)
     attributes: dict[str, object] = {
@@ -65,9 +65,10 @@ def cloudevent(body: bytes, public_url: str) -> bytes:
         "type": event.type,
         "time": event.timestamp,
         "datacontenttype": "application/json",
-        "dataschema": f"{public_url.rstrip('/')}/schemas/{event.schema_version}/{event.type}.json",
         "sequence": event.sequence,
     }
+    if schemas_at is not None:
+        attributes["dataschema"] = f"{schemas_at.rstrip('/')}/schemas/{event.schema_version}/{event.type}.json"
     if event.key is not None:
         attributes |= {"subject": event.key, "partitionkey": event.key}
     return msgspec.json.encode({**attributes, "data": Raw(body)})

@@ -87,6 +87,11 @@ class Services:
     reconciler: Reconciler = field(init=False)
     confirmation: Confirmation = field(init=False)
 
+    @property
+    def schemas_at(self) -> str | None:
+        """Say under which address consumers find `/schemas`; None where the public one does not serve them."""
+        return None if self.settings.public_listen else self.public_url
+
     def __post_init__(self) -> None:
         self.upkeep = Upkeep(self.store, self.settings.retention_days)
         asking, every = Asking(self.store, self.registrar.ways), self.settings.catch_up_interval or None

@@ -130,7 +130,7 @@ def _terms(services: Services) -> Terms:
         schedule=settings.retry_schedule,
         timeout=settings.delivery_timeout,
         pause_after=settings.pause_after_days * DAY or None,
-        public_url=services.public_url,
+        schemas_at=services.schemas_at,
         metrics=services.metrics,
         tracing=services.tracing,
     )

@@ -116,6 +116,10 @@ def test_a_cloudevent_without_a_booking_leaves_the_key_out() -> None:
     assert not {"subject", "partitionkey"} & event.keys()
 
 
+def test_a_cloudevent_names_no_schema_where_consumers_find_none() -> None:
+    assert "dataschema" not in msgspec.json.decode(render(BODY, "cloudevents", "full"))
+
+
 def test_a_thin_cloudevent_is_both() -> None:
     event = msgspec.json.decode(render(BODY, "cloudevents", "thin"))
     assert event["data"] == msgspec.json.decode(thin(BODY))

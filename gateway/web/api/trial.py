@@ -31,7 +31,7 @@ async def attempt(services: Services, destination: Destination) -> Trial:
     terms = Terms(
         schedule=services.settings.retry_schedule,
         timeout=services.settings.delivery_timeout,
-        public_url=services.public_url,
+        schemas_at=services.schemas_at,
     )
     result = await deliver(claimed, destination, services.egress, terms)
     return Trial(
