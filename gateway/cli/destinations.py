@@ -10,6 +10,7 @@ from gateway.cli.table import Column
 
 COLUMNS = (
     Column("ID", "id", fold="never"),
+    Column("NAME", "name", if_room=True),
     Column("URL", "url", fold="late"),
     Column("TYPES", "types", fold="late"),
     Column("STATUS", "status"),
@@ -67,6 +68,7 @@ def add_destination(wishes: Wishes, /, url: str, types: tuple[str, ...], **more:
 def _print_added(destination: Any) -> None:
     show.say(f"Added {show.clean(destination['url'])}.")
     show.say(f"  id      {show.clean(destination['id'])}")
+    show.say(f"  name    {show.clean(destination['name'])}")
     show.say(f"  types   {show.clean(destination['types'])}")
     _print_secret(destination)
 

@@ -78,7 +78,10 @@ class Registrar:
         """
         planned, scheme, generated = self._plan(request)
         async with self._placing:
-            placed = self._placed(planned, scheme, request.own_url, await self._store.connections())
+            others = await self._store.connections()
+            placed = self._placed(planned, scheme, request.own_url, others)
+            if request.name is None:
+                placed = replace(placed, name=rules.free_name(placed.name, {other.name for other in others}))
             connection = await self._store.put_connection(placed)
         await self.rows.urls.refresh()
         if connection.status == "registering":

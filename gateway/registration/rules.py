@@ -3,7 +3,8 @@
 The rules about URLs keep one thing true: `pipeline.receive` can decide whose call it is from the call alone.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import chain, count
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -66,6 +67,12 @@ class ConnectionChange(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     credentials: dict[str, Any] | UnsetType = UNSET
     settings: dict[str, Any] | UnsetType = UNSET
     signing_secret: Text | UnsetType = UNSET
+
+
+def free_name(name: str, taken: Collection[str]) -> str:
+    """Number a name that nobody chose and that is taken, so that people can tell which is which: `Acme`, `Acme 2`."""
+    numbered = chain([name], (f"{name} {number}" for number in count(2)))
+    return next(one for one in numbered if one not in taken)
 
 
 def not_installed(name: str, providers: Mapping[str, Provider]) -> Invalid:

@@ -258,3 +258,9 @@ def test_on_one_url_no_two_connections_share_a_proof(kinds: list[tuple[str, str 
 def candidate(connection: Connection) -> Candidate:
     account = Account(connection.id, connection.account, Settings())
     return Candidate(PROVIDERS[connection.provider], account, scheme_of(connection), connection.secrets)
+
+
+def test_a_name_that_nobody_chose_is_numbered_where_it_is_taken() -> None:
+    assert rules.free_name("Acme", set()) == "Acme"
+    assert rules.free_name("Acme", {"Acme", "Acme 3"}) == "Acme 2"
+    assert rules.free_name("Acme", {"Acme", "Acme 2", "Acme 3"}) == "Acme 4"

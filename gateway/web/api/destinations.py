@@ -10,7 +10,7 @@ from msgspec.structs import asdict, replace
 
 from gateway.contract.errors import ConfigurationError, EgressRefused
 from gateway.pipeline.deliver import check_headers
-from gateway.registration.rules import Invalid
+from gateway.registration.rules import Invalid, free_name
 from gateway.sealing import new_id, new_signing_secret
 from gateway.store import model
 from gateway.store.model import SigningSecret
@@ -104,7 +104,7 @@ async def create_destination(request: Asker, given: NamedDependency[NewDestinati
         id=new_id("dst_"),
         secrets=(SigningSecret(secret=secret),),
         created_at=services.store.now(),
-        **{**asdict(given), "name": given.name or urlsplit(given.url).hostname or given.url},
+        **{**asdict(given), "name": given.name or await _free_name(services, given.url)},
     )
     await _check(services, made)
     return _with_secret(await services.store.put_destination(made), secret)
@@ -187,6 +187,12 @@ async def _find(services: Services, destination_id: str) -> model.Destination:
         if row.id == destination_id:
             return row
     raise await absent(services.store, "destination", destination_id)
+
+
+async def _free_name(services: Services, url: str) -> str:
+    """Name a destination that nobody named after its host."""
+    host = urlsplit(url).hostname or url
+    return free_name(host, {each.name for each in await services.store.destinations()})
 
 
 async def _check(services: Services, row: model.Destination) -> None:

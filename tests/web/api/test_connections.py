@@ -57,6 +57,11 @@ async def test_what_is_made_by_hand_says_what_to_do(gateway: Gateway) -> None:
     assert made["remote"] is None
 
 
+async def test_those_that_nobody_named_can_be_told_apart(gateway: Gateway) -> None:
+    names = [(await gateway.connect("pasted", own_url=True))["name"] for _ in range(2)]
+    assert names[1] == f"{names[0]} 2"
+
+
 async def test_calls_show_on_the_connection(gateway: Gateway) -> None:
     made = await gateway.connect()
     await gateway.says(made["inbound_url"], booking="b1")

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from standardwebhooks import Webhook
 
 from tests.web.conftest import Consumer, Gateway
@@ -155,6 +156,11 @@ async def test_a_test_is_one_signed_event_now(gateway: Gateway, consumer: Consum
     assert (await gateway.get("/v1/deliveries"))["items"] == []
 
 
+async def test_those_that_nobody_named_can_be_told_apart(gateway: Gateway) -> None:
+    made = [await add(gateway, **fields) for fields in ({}, {}, {"name": "consumer.example"})]
+    assert [one["name"] for one in made] == ["consumer.example", "consumer.example 2", "consumer.example"]
+
+
 async def test_a_test_that_fails_says_why(gateway: Gateway, consumer: Consumer) -> None:
     consumer.status = 500
     made = await add(gateway, url=consumer.url)
@@ -169,6 +175,15 @@ async def test_a_test_has_the_form_of_the_destination(gateway: Gateway, consumer
     ((headers, body),) = consumer.got
     assert headers["content-type"] == "application/cloudevents+json"
     assert json.loads(body)["data"]["type"] == "gateway.test"
+    assert json.loads(body)["dataschema"].startswith(gateway.services.public_url)
+
+
+async def test_no_schema_is_named_at_a_public_listener_that_serves_none(gateway: Gateway, consumer: Consumer) -> None:
+    gateway.services.settings = replace(gateway.services.settings, public_listen="127.0.0.1:9443")
+    made = await add(gateway, url=consumer.url, format="cloudevents")
+    await gateway.post(f"/v1/destinations/{made['id']}/test")
+    ((_, body),) = consumer.got
+    assert "dataschema" not in json.loads(body)
 
 
 async def test_an_old_secret_keeps_signing_beside_the_new_one(gateway: Gateway, consumer: Consumer) -> None:
