@@ -1,15 +1,17 @@
 """A copy is whole, private, known for a copy when it is started, and never made of or over something wrong."""
 
 import asyncio
+import os
 import stat
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from gateway.contract.errors import ConfigurationError
-from gateway.store.engines.sqlite_backup import backup
+from gateway.store.engines.sqlite_backup import STEP, backup
 from gateway.store.engines.sqlite_file import FILE
 from gateway.store.store import Store
 from tests.store.inside import contents
@@ -120,6 +122,29 @@ async def test_it_is_made_while_calls_come_in_and_is_of_one_moment(
         assert counts.events == 50 + 2 * (counts.understood - 50)
         assert counts.deliveries["dst_1", "pending"] == counts.events
         await again.close()
+
+
+async def test_it_goes_to_the_disk_in_small_steps_between_which_others_have_it(
+    data_dir: Path, clock: HandClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_store(data_dir, clock)
+    await asyncio.gather(*(store.accept(receipt(n, inbound=bytes(200_000)), [event(n)]) for n in range(100)))
+    await store.close()
+    steps: list[int] = []
+    rests: list[float] = []
+
+    def sync(handle: int) -> None:
+        steps.append(os.fstat(handle).st_size)
+        os.fsync(handle)
+
+    monkeypatch.setattr("gateway.store.engines.sqlite_backup.os.fdatasync", sync)
+    monkeypatch.setattr("gateway.store.engines.sqlite_backup.time.sleep", rests.append)
+    size = backup(data_dir, tmp_path / "copy")
+
+    assert size > 20_000_000
+    assert max(later - earlier for earlier, later in pairwise([0, *steps, size])) <= 2 * STEP
+    assert len(rests) == len(steps)
+    assert min(rests) > 0
 
 
 async def test_it_is_private_and_needs_its_key(data_dir: Path, clock: HandClock, tmp_path: Path) -> None:

@@ -2,11 +2,14 @@
 
 `VACUUM INTO` copies what one moment's readers see, without the pages of deleted rows. The gateway goes on writing; its
 log cannot be cut meanwhile. The copy is marked, so that whoever starts it later knows it for one.
+
+It goes to the disk a little at a time: all of it at once at the end is what the gateway's own fsyncs would wait behind.
 """
 
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,6 +19,13 @@ from gateway.contract.errors import ConfigurationError
 from gateway.sealing import sync_dir
 from gateway.store.engines.sqlite_file import FILE, check_header
 from gateway.store.statements import migrations
+
+STEP = 2 << 20
+"""Bytes that go to the disk at a time."""
+REST = 2.0
+"""How many times as long as such a step took the disk is then left to the gateway."""
+OPERATIONS = 25
+"""So often, in SQLite's own steps, is looked how much there is to write: a row takes some ten, and may be large."""
 
 
 def backup(data_dir: Path, target: Path) -> int:
@@ -72,9 +82,36 @@ def _copy(source: Path, draft: Path) -> None:
             raise ConfigurationError(
                 f"{source} has schema {version}, this gateway knows {len(migrations())}: use the gateway that serves it"
             )
-        db.execute("VACUUM INTO ?", (str(draft),))
+        with _in_steps(db, draft):
+            db.execute("VACUUM INTO ?", (str(draft),))
     finally:
         db.close()
+
+
+@contextmanager
+def _in_steps(db: apsw.Connection, draft: Path) -> Iterator[None]:
+    """Bring to the disk what was copied while more is copied."""
+    handle = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        db.set_progress_handler(_stepping(handle), OPERATIONS)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _stepping(handle: int) -> Callable[[], bool]:
+    written = 0
+
+    def step() -> bool:
+        nonlocal written
+        size = os.fstat(handle).st_size
+        if size - written >= STEP:
+            written, began = size, time.monotonic()
+            os.fdatasync(handle)
+            time.sleep(REST * (time.monotonic() - began))
+        return False  # go on
+
+    return step
 
 
 def _mark(draft: Path) -> None:
