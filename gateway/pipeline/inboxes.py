@@ -84,6 +84,10 @@ class Inboxes:
         candidates = (c for inbox in self._by_id.values() for c in inbox.candidates)
         return next((c for c in candidates if c.account.connection == connection_id), None)
 
+    def accepts(self, token_id: str) -> bool:
+        """Say whether calls to the URL of this token are taken."""
+        return token_id in self._by_id
+
     def by_id(self, token_id: str, connection_id: str | None = None) -> Inbox:
         """Find the inbox that a receipt came on; when its token was retired, the one of its connection, or the shared
         one."""

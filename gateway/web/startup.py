@@ -17,6 +17,7 @@ from gateway.pipeline.deliver import Terms
 from gateway.pipeline.dispatcher import Dispatcher
 from gateway.pipeline.inboxes import Inboxes
 from gateway.pipeline.retry import DAY
+from gateway.registration import retired
 from gateway.registration.registrar import Registrar
 from gateway.registration.watch import Watch
 from gateway.registry import load_providers
@@ -68,6 +69,7 @@ async def _parts(stack: contextlib.AsyncExitStack, settings: Settings, public_ur
     stack.push_async_callback(egress.aclose)
     inboxes = Inboxes(store, providers, public_url, given)
     await inboxes.refresh()
+    await retired.warn(store, inboxes)
     registrar = Registrar(store, egress, providers, inboxes)
     tells = tracing(os.environ)
     stack.callback(tells.close)

@@ -263,6 +263,51 @@ def test_a_new_public_url_waits_for_a_person_who_then_moves_it(unwatched: Vendor
     assert made["remote"]["id"] not in unwatched.simulation.hooks
 
 
+def gone(made: Vendor) -> list[bool]:
+    """Look at what the log says of tokens that are gone: of each line, whether it is of this connection."""
+    lines = made.gateway.log.read_text().splitlines()
+    return [made.connection in line for line in lines if "inbound_token_gone" in line]
+
+
+@pytest.mark.parametrize("unwatched", BOTH, indirect=True)
+def test_a_token_that_was_taken_out_of_the_settings_is_said_and_a_repair_puts_it_right(unwatched: Vendor) -> None:
+    unwatched.gateway.environment["GATEWAY_INBOUND_TOKENS"] = "a" * 43
+    unwatched.gateway.kill(signal.SIGTERM)
+    unwatched.gateway.start()
+    unwatched.connect()
+    unwatched.gateway.kill(signal.SIGTERM)
+    unwatched.gateway.environment["GATEWAY_INBOUND_TOKENS"] = "b" * 43 + "," + "a" * 43
+    unwatched.gateway.start()
+    assert gone(unwatched) == []
+    unwatched.until(unwatched.is_well)
+    unwatched.gateway.kill(signal.SIGTERM)
+
+    unwatched.gateway.environment["GATEWAY_INBOUND_TOKENS"] = "c" * 43
+    unwatched.gateway.start()
+    assert gone(unwatched) == [True]
+    unwatched.until(lambda: unwatched.show()["status"] == "needs_repair")
+    assert "with another token" in unwatched.show()["problem"]
+    unwatched.ask("repair")
+    assert unwatched.is_well()
+    assert unwatched.books() == ["accepted"]
+    unwatched.gateway.kill(signal.SIGTERM)
+    unwatched.gateway.start()
+    assert gone(unwatched) == [True], "no line more"
+
+
+@pytest.mark.parametrize("unwatched", ["harmony"], indirect=True)
+def test_a_token_that_a_person_pasted_and_that_is_gone_is_said(unwatched: Vendor) -> None:
+    unwatched.connect()
+    url = unwatched.gateway.call("GET", "/v1/url")["inbound_url"]
+    unwatched.gateway.post(url, unwatched.simulation.story()[0].body, {})
+    for token, said in ((url.rpartition("/")[2], []), ("c" * 43, [True])):
+        unwatched.gateway.kill(signal.SIGTERM)
+        unwatched.gateway.environment["GATEWAY_INBOUND_TOKENS"] = token
+        unwatched.gateway.start()
+        assert gone(unwatched) == said
+
+
+@pytest.mark.embedded  # only `gateway backup` makes a copy that knows that it is one
 @pytest.mark.parametrize("unwatched", BOTH, indirect=True)
 def test_a_copy_out_of_a_backup_keeps_its_hands_off_until_a_person_says_so(unwatched: Vendor, tmp_path: Path) -> None:
     unwatched.connect()
