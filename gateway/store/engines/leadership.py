@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 
 from gateway.contract.errors import StoreUnavailable
+from gateway.store.engines.postgres_limits import address
 
-CONNECT_SECONDS = 5
 LOOK_SECONDS = 2.0
 """How soon another process takes over from one that ended, and how often the one that leads sees that it still does."""
 FROZEN = "15s"
@@ -27,7 +27,7 @@ LONGEST_TURN = "300s"
 async def turn(url: str, name: str) -> AsyncIterator[None]:
     """Hold a lock of this name, on a session of its own, as long as the block runs. Raises StoreUnavailable."""
     try:
-        session = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
+        session = await psycopg.AsyncConnection.connect(address(url), autocommit=True)
     except psycopg.Error as error:
         raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
     async with session:

@@ -22,7 +22,7 @@ from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines import postgres_limits as limits
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
-from gateway.store.engines.leadership import CONNECT_SECONDS, Leadership, turn
+from gateway.store.engines.leadership import Leadership, turn
 from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
 from gateway.store.statements import Statement, migrations
 
@@ -223,9 +223,7 @@ class Postgres:
             raise ConfigurationError(f"GATEWAY_DATABASE_URL: {said(error)}") from None
 
     def _connect(self) -> Connection:
-        return psycopg.connect(
-            self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, application_name="booking-webhook-gateway"
-        )
+        return psycopg.connect(limits.address(self._url), autocommit=True, application_name="booking-webhook-gateway")
 
     def _close_all(self) -> None:
         self._readers.shutdown()  # waits for those who are reading
@@ -287,6 +285,11 @@ def _steady() -> int:
 def bring_up(db: Connection, *, moving: bool = False) -> None:
     """Bring a database to what this version knows. Raises ConfigurationError; also for one that is being moved into."""
     check(db)
+    if db.execute("SHOW in_hot_standby").fetchone() == ("on",):
+        raise ConfigurationError(
+            "GATEWAY_DATABASE_URL: this server is a replica that takes no writes: name all hosts, and"
+            " target_session_attrs=read-write"
+        )
     _migrate(db)
     (unfinished,) = db.execute("SELECT to_regclass('moving') IS NOT NULL").fetchone() or (False,)
     if unfinished and not moving:

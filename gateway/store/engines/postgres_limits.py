@@ -4,6 +4,17 @@ Who has the turn to write keeps all others from it. The gateways meet no locks o
 is a stranger's: somebody's open transaction, a change of a table.
 """
 
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+NETWORK = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 3,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+"""A host that is gone without a word is given up after a quarter of a minute, not after two hours. Seconds; the last
+one milliseconds."""
 TURN = 0x62776731_0001
 """The advisory lock of whose turn it is to write."""
 LONGEST_STATEMENT = "30s"
@@ -17,6 +28,11 @@ SECOND_WAIT = "200ms"
 """For each call by itself, once one of them met such a lock."""
 MOST_HELD_UP = 4
 """So many calls of one kind find out by themselves whether they meet it too; the others take it for certain."""
+
+
+def address(url: str) -> str:
+    """Name the server with these limits, as far as the URL has none of its own."""
+    return make_conninfo(url, **{name: value for name, value in NETWORK.items() if name not in conninfo_to_dict(url)})
 
 
 def begin() -> str:

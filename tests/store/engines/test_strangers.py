@@ -152,6 +152,12 @@ async def test_who_has_the_turn_and_freezes_loses_it(
     frozen.close()
 
 
+def test_a_host_that_is_gone_is_given_up_soon_unless_the_url_says_otherwise(url: str) -> None:
+    with psycopg.connect(limits.address(f"{url}&tcp_user_timeout=60000")) as db:
+        given = db.info.get_parameters()
+    assert (given["tcp_user_timeout"], given["keepalives_idle"], given["connect_timeout"]) == ("60000", "5", "5")
+
+
 async def test_a_new_gateway_does_not_queue_for_a_table_and_all_others_behind_it(tmp_path: Path) -> None:
     directory = tmp_path / "data"
     at_version("postgres", directory, 3).close()
