@@ -135,6 +135,11 @@ AnyEvent = (
 
 EVENT_TYPES: dict[str, type[AnyEvent]] = {str(c.__struct_config__.tag): c for c in get_args(AnyEvent)}
 """Every type by its name on the wire."""
+RESERVED = frozenset(
+    f"booking.{word}"
+    for word in ("requested", "updated", "attendee_added", "declined", "no_show", "superseded", "erased")
+)
+"""Types that have a schema, and that nothing sends yet."""
 GATEWAY = "gateway"
 """The provider in the origin of events about the gateway itself; their types begin with it."""
 EVENT_OF: dict[type[Data], type[AnyEvent]] = {get_type_hints(c)["data"]: c for c in get_args(AnyEvent)}

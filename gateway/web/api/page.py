@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 from msgspec import Struct
 
-from gateway.contract.events import EVENT_TYPES, SCHEMA_VERSION
+from gateway.contract.events import EVENT_TYPES, RESERVED, SCHEMA_VERSION
 from gateway.web.api.openapi import ALWAYS
 from gateway.web.api.samples import Json, sample
 from gateway.web.auth import MEANINGS
@@ -119,7 +119,7 @@ def page(described: Json) -> str:
         groups={group: [call for tag, call in calls if tag in tags] for group, tags in GROUPS.items()},
         shapes=[_shape(name, schema) for name, schema in sorted(components.items())],
         scopes=MEANINGS,
-        types=EVENT_TYPES,
+        types=[kind for kind in EVENT_TYPES if kind not in RESERVED],
         version=SCHEMA_VERSION,
         always=[_problem(status) for status in ALWAYS],
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from litestar import Response, get
 
-from gateway.contract.events import EVENT_TYPES, SCHEMA_VERSION
+from gateway.contract.events import EVENT_TYPES, RESERVED, SCHEMA_VERSION
 from gateway.contract.schema import json_schema, json_schema_of_all
 from gateway.web.api.reading import Id
 from gateway.web.problems import missing
@@ -17,9 +17,9 @@ ANY = "event"
 
 @get("/schemas", media_type="application/json", sync_to_thread=False)
 def list_schemas() -> dict[str, Any]:
-    """List the versions and, of each, the event types with their addresses."""
+    """List the versions and, of each, the event types with their addresses; `reserved` are those nothing sends yet."""
     types = {name: f"/schemas/{SCHEMA_VERSION}/{name}.json" for name in (ANY, *EVENT_TYPES)}
-    return {"latest": SCHEMA_VERSION, "versions": {SCHEMA_VERSION: types}}
+    return {"latest": SCHEMA_VERSION, "versions": {SCHEMA_VERSION: types}, "reserved": sorted(RESERVED)}
 
 
 @get("/schemas/{version:str}/{name:str}", media_type="application/schema+json", sync_to_thread=False)

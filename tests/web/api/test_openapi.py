@@ -10,7 +10,7 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from gateway.contract.events import EVENT_TYPES
+from gateway.contract.events import EVENT_TYPES, RESERVED
 from gateway.web.api.openapi import document
 from gateway.web.api.page import GROUPS, example
 from gateway.web.api.samples import sample
@@ -157,7 +157,7 @@ async def test_the_schema_of_each_event_type_is_served_to_anybody(gateway: Gatew
             assert answer.headers["content-type"] == "application/schema+json"
             assert answer.json()["$id"] == f"/schemas/1.0/{name}.json"
         listed = (await anybody.get("/schemas")).json()
-        assert listed["latest"] == "1.0"
+        assert (listed["latest"], listed["reserved"]) == ("1.0", sorted(RESERVED))
         assert set(listed["versions"]["1.0"]) == {"event", *EVENT_TYPES}
         for address in listed["versions"]["1.0"].values():
             assert (await anybody.get(address)).status_code == 200
