@@ -10,7 +10,7 @@ async def test_what_was_not_understood_is_listed_with_its_reason(gateway: Gatewa
     receipt = await quarantined(gateway, booking="b-1")
     page = await visitor.get("/quarantine")
     assert f"/quarantine/{receipt}" in page.links
-    assert "not yet - at `$.booking`" in page.text
+    assert "not yet - at <code>$.booking</code>" in page.html
     assert f"/quarantine/{receipt}" not in (await visitor.get("/quarantine?connection=con_none")).links
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.web.dashboard.words import ago, coming, counted, share, size, span, when
+from gateway.web.dashboard.words import ago, coming, counted, reason, share, size, span, when
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -55,6 +55,21 @@ def test_what_is_to_come_is_said_so() -> None:
 )
 def test_only_all_is_all_and_only_nothing_is_nothing(part: int, whole: int, text: str) -> None:
     assert share(part, whole) == text
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("not_understood: no id - at `$.id`", "no id - at <code>$.id</code>"),
+        ("not_understood: {a} `<b>`", "{a} <code>&lt;b&gt;</code>"),
+        ("unrecognised", "No connection recognises it: it came to the inbound URL, and is like no provider's call."),
+        ("plugin_error: KeyError while recognising", "The provider's plugin failed (KeyError while recognising): mend"),
+        ("something_new: <b>`", "something_new: &lt;b&gt;`"),
+        (None, "It is not stated."),
+    ],
+)
+def test_why_a_call_is_in_quarantine_is_said_in_words(said: str | None, shown: str) -> None:
+    assert str(reason(said)).replace("&#39;", "'").startswith(shown)
 
 
 def test_counts_and_sizes() -> None:
