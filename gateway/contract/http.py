@@ -46,7 +46,7 @@ class Http(Protocol):
 
 
 async def discard(http: Http, path: str) -> None:
-    """DELETE what is at `path`; what is gone already (404) is done."""
+    """DELETE what is at `path`; what is gone already (404) is done. Raises as `request` does."""
     try:
         await http.request("DELETE", path)
     except ApiRefused as refusal:
@@ -67,7 +67,11 @@ async def find(http: Http, path: str) -> bytes | None:
 
 
 def judge(status: int, retry_after: str | None, body: bytes) -> Answer:
-    """Turn a provider's answer into an Answer, or into the error that says what to do about it."""
+    """Turn a provider's answer into an Answer, or into the error that says what to do about it.
+
+    `retry_after`: the header as it came; only seconds are read. Raises CredentialRefused (401, 403), ApiUnavailable
+    (429, 5xx; with the seconds to wait, where they are said) or ApiRefused (all else that is no 2xx).
+    """
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return Answer(status, body)
     words = _words(body) or f"HTTP {status}"

@@ -14,7 +14,11 @@ SLICE = 500
 
 
 class SetUp:
-    """The part of `Store` that is about the configuration. Every method raises StoreUnavailable."""
+    """The part of `Store` that is about the configuration: few rows, each read and written whole.
+
+    Lists leave out what cannot be opened (see `damaged`). Every method raises StoreUnavailable; a change is durable,
+    and seen by whoever reads next, when its method returns. Times are epoch milliseconds (UTC).
+    """
 
     def __init__(self, engine: Engine, configuration: Configuration, emitter: Emitter, queue: Queue) -> None:
         self._engine = engine
@@ -35,16 +39,19 @@ class SetUp:
         return self._version
 
     async def connections(self) -> list[Connection]:
+        """List all, those that are being removed included, by id."""
         return await self._engine.read(self._configuration.connections)
 
     async def activity(self) -> dict[str, int]:
-        """Tell when each connection was last heard of."""
+        """Tell when each connection was last heard of; one that never was is not among them."""
         return await self._engine.read(listing.activity)
 
     async def destinations(self) -> list[Destination]:
+        """List those in use, paused ones too, by number."""
         return await self._engine.read(self._configuration.destinations)
 
     async def keys(self) -> list[Key]:
+        """List the API keys, by id. They hold a digest, never the key."""
         return await self._engine.read(self._configuration.keys)
 
     async def tokens(self) -> list[Token]:
@@ -69,16 +76,19 @@ class SetUp:
         return changed
 
     async def put_key(self, key: Key) -> None:
+        """Add, or replace the one of this id."""
         await self._change(self._configuration.put_key, key)
 
     async def put_token(self, token: Token) -> None:
+        """Add, or replace the one of this id."""
         await self._change(self._configuration.put_token, token)
 
     async def remove_connection(self, connection_id: str) -> bool:
+        """Forget the row; its events and receipts stay. False when there was none."""
         return await self._change(self._configuration.remove_connection, connection_id) is not None
 
     async def remove_destination(self, destination_id: str) -> bool:
-        """Take a destination out of use; what waits for it is skipped when this returns."""
+        """Take a destination out of use; what waits for it is skipped when this returns. False when there was none."""
         number = await self._change(self._configuration.remove_destination, (destination_id, self._engine.now()))
         if number is None:
             return False
@@ -86,9 +96,11 @@ class SetUp:
         return True
 
     async def remove_key(self, key_id: str) -> bool:
+        """Revoke a key; False when there was none."""
         return await self._change(self._configuration.remove_key, key_id) is not None
 
     async def remove_token(self, token_id: str) -> bool:
+        """Close a URL to calls; False when there was none."""
         return await self._change(self._configuration.remove_token, token_id) is not None
 
     async def _change(self, job: Job[A, Changed], item: A) -> Any:

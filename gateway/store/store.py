@@ -241,6 +241,7 @@ class Store(SetUp):
         )
 
     async def event(self, event_id: str) -> StoredEvent | None:
+        """Read one event (`evt_...`) with its body; where its content is gone, `gone` says why."""
         return await self._engine.read(partial(self._listing.event, event_id=event_id))
 
     async def bounds(self) -> tuple[int, int]:
@@ -264,6 +265,7 @@ class Store(SetUp):
         )
 
     async def delivery(self, delivery_id: str) -> tuple[Delivery, list[Attempt]] | None:
+        """Read one delivery (`dlv_...`) and its tries, oldest first."""
         return await self._engine.read(partial(listing.delivery, delivery_id=delivery_id))
 
     async def counts(self) -> Counts:
