@@ -1,6 +1,7 @@
 """What `gateway doctor` looks at in a running gateway: one finding for each thing, whatever is wrong with it."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
@@ -15,16 +16,16 @@ LATELY = timedelta(days=1)
 """So long a refused call is news; on the internet somebody always tries something."""
 REFUSED = {
     "token": (
-        "called a URL that is none of this gateway's (404)",
+        "calls to a URL that is none of this gateway's (404)",
         "a provider may still have an old or mistyped URL: `gateway url` shows the one to paste",
     ),
     "signature": (
-        "fitted no connection, or were not signed with its secret (401)",
+        "calls that fit no connection, or are not signed with its secret (401)",
         "`gateway connections` says who calls; a new webhook needs `gateway connect PROVIDER` first",
     ),
-    "encoding": ("were compressed (415)", "switch the compression of webhooks off at the provider"),
+    "encoding": ("compressed calls (415)", "switch the compression of webhooks off at the provider"),
 }
-"""Why calls are refused: what they did, and what to do about it."""
+"""Why calls are refused: which they are, and what to do about it."""
 
 
 class Finding(Struct, frozen=True):
@@ -55,10 +56,11 @@ def _gateway(gateway: Gateway) -> Iterator[Finding]:
             yield from look(gateway)
         except LacksScope as error:
             lacking.setdefault(error.scope, []).append(about)
-    for scope, kept in lacking.items():
-        detail = f"it lacks the scope {scope}: not looked at: {', '.join(kept)}"
-        make = f"`gateway keys create --scope {scope}` (and the scopes it has), with an admin's key, makes one that may"
-        yield Finding("key", "warning", detail, make)
+    if lacking:
+        kept = "; ".join(f"without {scope} not looked at: {', '.join(abouts)}" for scope, abouts in lacking.items())
+        options = " ".join(f"--scope {scope}" for scope in lacking)
+        make = f"`gateway keys create {options}`, with the scopes it has and an admin's key, makes one that may"
+        yield Finding("key", "warning", f"it lacks scopes: {kept}", make)
 
 
 def _named(kind: str, thing: dict[str, Any]) -> str:
@@ -109,12 +111,21 @@ def _public(gateway: Gateway) -> Iterator[Finding]:
 def _calls(gateway: Gateway) -> Iterator[Finding]:
     refused = gateway.get("/v1/stats")["refused"]
     lately = {reason: one for reason, one in refused.items() if _is_late(one["last_at"])}
+    if "signature" in lately and _told_of_one(gateway):
+        del lately["signature"]
     for reason, one in lately.items():
-        what, advice = REFUSED.get(reason, (f"were refused: {reason}", "the gateway's log says more"))
-        detail = f"{one['count']:,} calls {what} since the start, the last at {show.when(one['last_at'])}"
+        what, advice = REFUSED.get(reason, (f"calls refused for their {reason}", "the gateway's log says more"))
+        detail = f"{what}: {one['count']:,} since the start, the last at {show.when(one['last_at'])}"
         yield Finding("refused calls", "warning", detail, advice)
     if not lately:
-        yield Finding("refused calls", "ok", "none lately")
+        yield Finding("refused calls", "ok", "no others lately" if "signature" in refused else "none lately")
+
+
+def _told_of_one(gateway: Gateway) -> bool:
+    """Say whether refused signatures are told of a connection, so that they need not be told twice."""
+    with suppress(LacksScope):
+        return any(_refuses(connection) for connection in _all(gateway, "/v1/connections"))
+    return False
 
 
 def _is_late(at: str | None) -> bool:
@@ -167,7 +178,7 @@ def _refuses(checked: dict[str, Any]) -> bool:
 
 def _refused(about: str, checked: dict[str, Any]) -> Finding:
     many, last = checked["rejected"], show.when(checked["last_rejected_at"])
-    detail = f"{checked['status']}, but {many:,} calls that look like its own were refused (401), the last at {last}"
+    detail = f"{checked['status']}, but refused calls that look like its own (401): {many:,}, the last at {last}"
     if checked["verification"] == "token":
         return Finding(about, "warning", detail, f"`gateway connections show {checked['id']}` says what it takes")
     advice = (
@@ -194,7 +205,7 @@ def _destination(destination: dict[str, Any], counts: dict[str, int], gateway: G
     detail, advice = waits, []
     if destination["paused"]:
         detail = f"paused ({destination['paused_reason'] or 'by an operator'}), {waits}"
-        advice.append(f"`gateway destinations resume {identity}`")
+        advice.append(f"`gateway destinations {'resume' if destination['url'] else 'remove'} {identity}`")
     elif pending and (tried := _tried(identity, gateway)):
         detail = f"{waits}; {tried}"
         advice.append(f"`gateway destinations test {identity}` tries it now")

@@ -25,11 +25,13 @@ def instructions(provider: Provider, row: Connection, url: str) -> str | None:
     if by_hand is None and (row.webhook_ids or row.status in ("registering", "removing")):
         return None
     text = by_hand.steps if by_hand else PASTE.format(title=provider.title)
-    text += by_hand.unsigned if by_hand and not row.secrets else ""
+    warned = by_hand.unsigned if by_hand and not row.secrets else ""
+    text += warned
     named = {"id": row.id, "events": ", ".join(_events(provider, row)) or "all that there are", "url": url}
     for name, value in (*named.items(), ("name", row.name)):
         text = text.replace(f"{{{name}}}", value)
-    return f"{text.rstrip()}\n{_proof(provider, row)}\nTheir page: {provider.docs}\n"
+    proof = "" if warned else f"{_proof(provider, row)}\n"
+    return f"{text.rstrip()}\n{proof}Their page: {provider.docs}\n"
 
 
 def _events(provider: Provider, row: Connection) -> Sequence[str]:

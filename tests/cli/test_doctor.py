@@ -99,6 +99,13 @@ def test_one_destination_is_one_finding_whatever_is_wrong_with_it(cli: Cli, well
     assert [one["detail"] for one in found] == ["paused (410 Gone), 5 waiting; 2 deliveries are dead"]
 
 
+def test_a_destination_that_cannot_be_opened_is_to_be_removed(cli: Cli, well: StandIn) -> None:
+    well.page("/v1/destinations", {**DESTINATION, "url": "", "paused_reason": "cannot be opened"})
+    found = finding(cli("doctor", "--json"), "destination")
+    assert "paused (cannot be opened)" in found["detail"]
+    assert found["advice"] == f"`gateway destinations remove {DST}`"
+
+
 def test_refused_calls_are_found_with_what_they_did(cli: Cli, well: StandIn) -> None:
     now, long_ago = datetime.now(UTC), datetime.now(UTC) - timedelta(days=3)
     well.answer("GET", "/v1/stats", {**STATS, "refused": {
@@ -107,22 +114,39 @@ def test_refused_calls_are_found_with_what_they_did(cli: Cli, well: StandIn) -> 
     refused = {"rejected": 4, "last_rejected_at": now.isoformat(), "last_received_at": long_ago.isoformat()}
     well.answer("POST", CHECK, {**CHECKED, **refused})
     ended = cli("doctor", "--json")
-    assert "3 calls called a URL that is none of this gateway's (404)" in finding(ended, "refused calls")["detail"]
+    assert (
+        "calls to a URL that is none of this gateway's (404): 3 since the start"
+        in finding(ended, "refused calls")["detail"]
+    )
     assert "gateway url" in finding(ended, "refused calls")["advice"]
     found = finding(ended, "connection Sales")
-    assert "4 calls that look like its own were refused (401)" in found["detail"]
+    assert "refused calls that look like its own (401): 4" in found["detail"]
     assert f"connections rotate {CON} --signing-secret" in found["advice"]
-    assert "9 calls" not in ended.out
+    assert ": 9 since" not in ended.out
+
+
+def test_a_refused_signature_is_told_of_its_connection_and_not_twice(cli: Cli, well: StandIn) -> None:
+    now = datetime.now(UTC).isoformat()
+    well.answer("GET", "/v1/stats", {**STATS, "refused": {"signature": {"count": 2, "last_at": now}}})
+    assert "fit no connection" in finding(cli("doctor", "--json"), "refused calls")["detail"]
+    refused = {"rejected": 2, "last_rejected_at": now, "last_received_at": None}
+    well.page("/v1/connections", {**CONNECTION, **refused})
+    well.answer("POST", CHECK, {**CHECKED, **refused})
+    ended = cli("doctor", "--json")
+    assert finding(ended, "refused calls")["verdict"] == "ok"
+    assert finding(ended, "connection Sales")["verdict"] == "warning"
 
 
 def test_a_key_that_may_not_see_everything_is_told_the_scope_it_lacks(cli: Cli, well: StandIn) -> None:
-    for path in ("/v1/url", "/v1/connections", "/v1/destinations"):
+    well.problem("GET", "/v1/url", 403, "This key lacks the scope config:write.")
+    for path in ("/v1/connections", "/v1/destinations"):
         well.problem("GET", path, 403, "This key lacks the scope config:read.")
     ended = cli("doctor", "--json")
     found = finding(ended, "key")
     assert found["verdict"] == "warning"
-    assert "config:read: not looked at: public URL, connections, destinations" in found["detail"]
-    assert "`gateway keys create --scope config:read`" in found["advice"]
+    assert "without config:read not looked at: connections, destinations" in found["detail"]
+    assert "without config:write not looked at: public URL" in found["detail"]
+    assert "`gateway keys create --scope config:write --scope config:read`" in found["advice"]
     assert finding(ended, "quarantine")["verdict"] == "ok"
     assert "gateway serve" not in ended.out
 
