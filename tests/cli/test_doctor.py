@@ -101,7 +101,7 @@ def test_one_destination_is_one_finding_whatever_is_wrong_with_it(cli: Cli, well
 
 def test_a_destination_that_cannot_be_opened_is_to_be_removed(cli: Cli, well: StandIn) -> None:
     well.page("/v1/destinations", {**DESTINATION, "url": "", "paused_reason": "cannot be opened"})
-    found = finding(cli("doctor", "--json"), "destination")
+    found = finding(cli("doctor", "--json"), "destination crm")
     assert "paused (cannot be opened)" in found["detail"]
     assert found["advice"] == f"`gateway destinations remove {DST}`"
 
