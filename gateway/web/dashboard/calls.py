@@ -37,9 +37,14 @@ async def act(
     try:
         answer = await ask(request, call, *path, **read)
     except REFUSALS as error:
-        session_of(request).tell(why(error), kind="failed")
-    else:
-        session_of(request).tell(done if isinstance(done, str) else done(answer))
+        return turned_down(request, back, error)
+    session_of(request).tell(done if isinstance(done, str) else done(answer))
+    return elsewhere(back)
+
+
+def turned_down(request: Asker, back: str, error: Exception) -> Response[bytes]:
+    """Go `back`, and tell there why something was refused."""
+    session_of(request).tell(why(error), kind="failed")
     return elsewhere(back)
 
 

@@ -16,7 +16,7 @@ from gateway.web.api.pages import Page, Paging
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.repairs import CheckedView
 from gateway.web.dashboard import inputs, signing
-from gateway.web.dashboard.calls import REFUSALS, act, ask, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask
 from gateway.web.dashboard.forms import Form, form_of, made
 from gateway.web.dashboard.inputs import Input
 from gateway.web.dashboard.overview import all_connections
@@ -119,7 +119,6 @@ async def shown(
     return await page(
         request,
         "connection.html",
-        code=200 if error is None else 400,
         view=view,
         title=provider.title if provider else f"{view.provider} (its plugin is not installed)",
         docs=provider.docs if provider else None,
@@ -131,8 +130,7 @@ async def shown(
         credentials=sorted(row.credentials),
         by_hand=provider is not None and isinstance(provider.webhooks, ByHand),
         fields=fields,
-        error=why(error) if error is not None and inputs.unplaced(fields, error) else None,
-        failed=error is not None,
+        **inputs.outcome(fields, error),
         events=await services.store.overview.events(connection=connection_id, limit=5),
     )
 
@@ -162,13 +160,11 @@ async def _form(request: Asker, name: str, form: Form | None = None, error: Exce
     return await page(
         request,
         "connect_form.html",
-        code=200 if error is None else 400,
         provider=view,
         groups=groups,
         signs=signs,
         ticked=set() if form is None else {name for name in ("unsigned", "own_url", "by_hand") if form.has(name)},
-        error=why(error) if error is not None and inputs.unplaced(fields, error) else None,
-        failed=error is not None,
+        **inputs.outcome(fields, error),
     )
 
 

@@ -7,7 +7,7 @@ from litestar import Response, get, post
 from gateway.store.model import DeliveryStatus
 from gateway.web.api import deliveries as api
 from gateway.web.api.reading import Asker, Id, wired
-from gateway.web.dashboard.calls import REFUSALS, act, ask, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask, turned_down
 from gateway.web.dashboard.forms import form_of, moment
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import elsewhere, page, query, session_of
@@ -75,8 +75,7 @@ async def retry_deliveries(request: Asker) -> Response[Any]:
         )
         answer: api.Retried = await ask(request, api.retry_deliveries, given=given)
     except REFUSALS as error:
-        session_of(request).tell(why(error), kind="failed")
-        return elsewhere(back)
+        return turned_down(request, back, error)
     if not answer.retried:
         session_of(request).tell("No dead delivery is like that: nothing is tried again.")
         return elsewhere(back)

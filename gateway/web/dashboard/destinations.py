@@ -12,7 +12,7 @@ from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.api.trial import Trial
 from gateway.web.damaged import all_destinations
 from gateway.web.dashboard import inputs
-from gateway.web.dashboard.calls import REFUSALS, act, ask, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask, turned_down
 from gateway.web.dashboard.forms import Form, form_of, made
 from gateway.web.dashboard.inputs import Input
 from gateway.web.dashboard.overview import RANGES, flow_of, rows
@@ -113,8 +113,7 @@ async def try_destination(request: Asker, destination_id: Id) -> Response[Any]:
     try:
         trial: Trial = await ask(request, api.try_destination, destination_id)
     except REFUSALS as error:
-        session.tell(why(error), kind="failed")
-        return elsewhere(here)
+        return turned_down(request, here, error)
     if trial.delivered:
         session.tell(f"The test event was taken: HTTP {trial.status}, after {trial.duration_ms} ms.")
     else:
@@ -143,8 +142,7 @@ async def rotate_secret(request: Asker, destination_id: Id) -> Response[Any]:
     try:
         rotated: api.DestinationWithSecret = await ask(request, api.rotate_secret, destination_id)
     except REFUSALS as error:
-        session.tell(why(error), kind="failed")
-        return elsewhere(here)
+        return turned_down(request, here, error)
     session.tell("Its new signing secret. The old one keeps signing beside it for 24 hours:", secret=rotated.secret)
     return elsewhere(here)
 
@@ -162,11 +160,9 @@ async def _form(request: Asker, form: Form | None = None, error: Exception | Non
     return await page(
         request,
         "destination_form.html",
-        code=200 if error is None else 400,
         first=shown[: len(FIELDS)],
         more=shown[len(FIELDS) :],
-        error=why(error) if error is not None and inputs.unplaced(fields, error) else None,
-        failed=error is not None,
+        **inputs.outcome(fields, error),
     )
 
 
@@ -182,14 +178,12 @@ async def _shown(
     return await page(
         request,
         "destination.html",
-        code=200 if error is None else 400,
         view=view,
         row=row,
         connections={each.id: each.name for each in await services.store.connections()},
         latest=await services.store.overview.deliveries(destination=destination_id, limit=10),
         fields=inputs.filled(fields, _now(view)) if form is None else inputs.marked(fields, form, error),
-        error=why(error) if error is not None and inputs.unplaced(fields, error) else None,
-        failed=error is not None,
+        **inputs.outcome(fields, error),
     )
 
 

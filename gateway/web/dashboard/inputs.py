@@ -11,6 +11,7 @@ from gateway.contract.provider import Provider, WebhookApi
 from gateway.registration.rules import Invalid
 from gateway.web.api.providers import ProviderView
 from gateway.web.dashboard import signing
+from gateway.web.dashboard.calls import why
 from gateway.web.dashboard.forms import Form
 
 Kind = Literal["text", "secret", "number", "tick", "choice", "list", "json", "lines", "pair", "group"]
@@ -112,9 +113,14 @@ def filled(inputs: Iterable[Input], now: Mapping[str, Any]) -> list[Input]:
     ]
 
 
-def unplaced(inputs: Iterable[Input], error: Exception) -> bool:
-    """Tell whether an error is about none of these fields, and so has to be told above them."""
-    return not (isinstance(error, Invalid) and any(_is_about(error.field, each.name) for each in inputs))
+def outcome(inputs: Iterable[Input], error: Exception | None) -> dict[str, Any]:
+    """Say for a page what is wrong with its form: at the top, where it is about none of these fields."""
+    placed = isinstance(error, Invalid) and any(_is_about(error.field, each.name) for each in inputs)
+    return {
+        "code": 200 if error is None else 400,
+        "error": None if error is None or placed else why(error),
+        "failed": error is not None,
+    }
 
 
 def _members(now: Mapping[str, Any], name: str) -> Iterable[tuple[str, Any]]:

@@ -12,7 +12,7 @@ from gateway.web.api.events import hidden
 from gateway.web.api.masking import masked
 from gateway.web.api.reading import Asker, Id, wired
 from gateway.web.dashboard import veil
-from gateway.web.dashboard.calls import REFUSALS, act, ask, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask, turned_down
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
 from gateway.web.dashboard.pages import cursor, elsewhere, page, session_of
@@ -59,8 +59,7 @@ async def retry_quarantined(request: Asker, receipt_id: Id) -> Response[Any]:
     try:
         outcome: api.Outcome = await ask(request, api.retry_quarantined, receipt_id)
     except REFUSALS as error:
-        session.tell(why(error), kind="failed")
-        return elsewhere(here)
+        return turned_down(request, here, error)
     if outcome.status == "quarantined":
         session.tell(f"Still not understood: {outcome.reason}", kind="failed")
         return elsewhere(here)

@@ -8,7 +8,7 @@ from gateway.registration.rotate import RotateRequest
 from gateway.web.api import catching_up as catching
 from gateway.web.api import repairs as api
 from gateway.web.api.reading import Asker, Id
-from gateway.web.dashboard.calls import REFUSALS, act, ask, why
+from gateway.web.dashboard.calls import REFUSALS, act, ask, turned_down
 from gateway.web.dashboard.connections import shown
 from gateway.web.dashboard.forms import form_of, made, moment
 from gateway.web.dashboard.pages import elsewhere, session_of
@@ -66,8 +66,7 @@ async def reconcile(request: Asker, connection_id: Id) -> Response[Any]:
 
 
 def _told(request: Asker, connection_id: str, error: Exception) -> Response[bytes]:
-    session_of(request).tell(why(error), kind="failed")
-    return elsewhere(f"/connections/{connection_id}")
+    return turned_down(request, f"/connections/{connection_id}", error)
 
 
 def _caught_up(answer: Response[catching.LookView]) -> str:
