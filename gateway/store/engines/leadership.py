@@ -1,4 +1,8 @@
-"""Which of several processes does what only one may do: the one that holds a lock of the database's session."""
+"""Which of several processes does what only one may do: the one that holds a lock in a transaction that it keeps open.
+
+Such a transaction holds up nothing: it has no snapshot between its statements. A pooler leaves it on one server's
+session, which it does not do for a lock of the session's own.
+"""
 
 import asyncio
 import contextlib
@@ -27,21 +31,33 @@ LONGEST_TURN = "300s"
 async def turn(url: str, name: str) -> AsyncIterator[None]:
     """Hold a lock of this name, on a session of its own, as long as the block runs. Raises StoreUnavailable."""
     try:
-        session = await psycopg.AsyncConnection.connect(address(url), autocommit=True)
+        session = await psycopg.AsyncConnection.connect(address(url), autocommit=True, prepare_threshold=None)
     except psycopg.Error as error:
         raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
-    async with session:
-        try:
-            await session.execute(f"SET idle_session_timeout = '{LONGEST_TURN}'".encode())
-            while not await _try(session, name):  # noqa: ASYNC110 -- the database has no event for it
-                await asyncio.sleep(TURN_SECONDS)
-        except psycopg.Error as error:
-            raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
+    try:
+        await _wait_for(session, name)
         yield
+    finally:
+        await session.close()
+
+
+async def _wait_for(session: "psycopg.AsyncConnection[Any]", name: str) -> None:
+    try:
+        await session.execute(_open(LONGEST_TURN).encode())
+        while not await _try(session, name):  # noqa: ASYNC110 -- the database has no event for it
+            await asyncio.sleep(TURN_SECONDS)
+        await session.execute("SELECT 1")  # lets go of the snapshot of a statement with parameters
+    except psycopg.Error as error:
+        raise StoreUnavailable(f"the database cannot do it now: {type(error).__name__}") from None
+
+
+def _open(silence: str) -> str:
+    """Begin a transaction that the server ends after such a silence."""
+    return f"BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{silence}'"
 
 
 async def _try(session: "psycopg.AsyncConnection[Any]", name: str) -> bool:
-    asked = await session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [name])
+    asked = await session.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name])
     row = await asked.fetchone()
     return bool(row and row[0])
 
@@ -82,8 +98,8 @@ class Leadership:
 
     def _stand(self) -> None:
         while not self._closed.is_set():
-            with contextlib.suppress(psycopg.Error), self._connect() as db:
-                db.execute(f"SET idle_session_timeout = '{FROZEN}'".encode())
+            with contextlib.suppress(psycopg.Error), contextlib.closing(self._connect()) as db:
+                db.execute(_open(FROZEN).encode())
                 self._watch(db)
             self._tell(self._follows, self._leads)
             self._closed.wait(LOOK_SECONDS)
@@ -93,7 +109,7 @@ class Leadership:
         held = False
         while not self._closed.is_set():
             if not held:
-                row = db.execute("SELECT pg_try_advisory_lock(%s)", [self._lock]).fetchone()
+                row = db.execute(f"SELECT pg_try_advisory_xact_lock({self._lock:d})".encode()).fetchone()
                 held = bool(row and row[0])
                 if held:
                     self._tell(self._leads, self._follows)

@@ -33,6 +33,8 @@ OLDEST = 140000
 """PostgreSQL 14."""
 MIGRATOR, LEADER = 0x62776731_0002, 0x62776731_0003
 """Advisory locks: whose turn it is to change the schema, to do what only one may."""
+PREPARE_AFTER = 5
+"""Uses of a statement in a session after which the server is to keep its plan: psycopg's own."""
 BELL = "gateway_committed"
 LISTEN_SECONDS = 5.0
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
@@ -163,14 +165,25 @@ class Postgres:
         with contextlib.ExitStack() as pipe:
 
             def begin() -> None:
-                db.execute(limits.begin())
-                self._has_turn = True
+                self._take_turn(db)
                 pipe.enter_context(db.pipeline())
 
             tx = PostgresTx(db, self._types, begin)
             outcomes = together(tx, batch)
             tx.begin()  # also when nobody had a question: whoever asks whether it works is to know
         return outcomes
+
+    def _take_turn(self, db: Connection) -> None:
+        try:
+            db.execute(limits.begin())
+        except psycopg.errors.LockNotAvailable:
+            with self._connect() as other:
+                froze = other.execute(limits.end_who_froze()).fetchall()
+            if not froze:
+                raise
+            db.execute("ROLLBACK")
+            db.execute(limits.begin())
+        self._has_turn = True
 
     def _alone(self, db: Connection, call: Call, held_up: "Counter[Job[Any, Any]]") -> Outcome:
         if held_up[call.job] >= limits.MOST_HELD_UP:
@@ -223,7 +236,15 @@ class Postgres:
             raise ConfigurationError(f"GATEWAY_DATABASE_URL: {said(error)}") from None
 
     def _connect(self) -> Connection:
-        return psycopg.connect(limits.address(self._url), autocommit=True, application_name="booking-webhook-gateway")
+        db: Connection = psycopg.connect(
+            limits.address(self._url),
+            autocommit=True,
+            application_name="booking-webhook-gateway",
+            prepare_threshold=None,
+        )
+        if db.execute("SELECT pg_backend_pid()").fetchone() == (db.info.backend_pid,):
+            db.prepare_threshold = PREPARE_AFTER  # not behind a pooler, where the next transaction may be elsewhere
+        return db
 
     def _close_all(self) -> None:
         self._readers.shutdown()  # waits for those who are reading
@@ -313,28 +334,34 @@ def check(db: Connection) -> None:
 def _migrate(db: Connection) -> None:
     """Bring the schema to what this version knows; one process at a time, each step in its own transaction."""
     known = migrations("postgres")
-    db.execute(f"SELECT pg_advisory_lock({MIGRATOR})".encode())
     try:
-        db.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-        row = db.execute("SELECT max(version) FROM schema_version").fetchone()
-        version = (row and row[0]) or 0
-        if version > len(known):
-            raise ConfigurationError(
-                f"GATEWAY_DATABASE_URL: the database has schema {version}, this gateway knows {len(known)}:"
-                " start the newer gateway"
-            )
-        for number in range(version, len(known)):
-            with db.transaction():  # whoever waits for a table keeps all others from it
-                db.execute(f"SET LOCAL lock_timeout = '{limits.STRANGERS_LOCK}'".encode())
-                db.execute(in_its_words(known[number]).encode())
-                db.execute("INSERT INTO schema_version VALUES (%s)", [number + 1])
+        while _step(db, known):
+            pass
     except psycopg.errors.LockNotAvailable:
         raise ConfigurationError(
             "GATEWAY_DATABASE_URL: somebody's open transaction holds a table that has to change (pg_stat_activity shows"
             " whose): end it, then start again"
         ) from None
-    finally:
-        db.execute(f"SELECT pg_advisory_unlock({MIGRATOR})".encode())
+
+
+def _step(db: Connection, known: Sequence[str]) -> bool:
+    """Go one step further; False when there is none left."""
+    with db.transaction():
+        db.execute(f"SELECT pg_advisory_xact_lock({MIGRATOR})".encode())
+        db.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+        version: int = db.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
+        if version > len(known):
+            raise ConfigurationError(
+                f"GATEWAY_DATABASE_URL: the database has schema {version}, this gateway knows {len(known)}:"
+                " start the newer gateway"
+            )
+        if version == len(known):
+            return False
+        # whoever waits for a table keeps all others from it
+        db.execute(f"SET LOCAL lock_timeout = '{limits.STRANGERS_LOCK}'".encode())
+        db.execute(in_its_words(known[version]).encode())
+        db.execute("INSERT INTO schema_version VALUES (%s)", [version + 1])
+    return True
 
 
 def _answer(error: Exception) -> Exception:

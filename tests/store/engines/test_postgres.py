@@ -170,6 +170,26 @@ async def test_one_leads_and_the_next_when_it_is_gone(url: str, tmp_path: Path) 
     await second.close()
 
 
+async def test_who_leads_or_has_a_turn_holds_up_no_sweeping(url: str, tmp_path: Path) -> None:
+    """It keeps a transaction open, but no snapshot and no number of its own."""
+    store = await opened(url, tmp_path / "a")
+    led = asyncio.Event()
+
+    async def lead() -> None:
+        led.set()
+        await asyncio.Event().wait()
+
+    leading = asyncio.create_task(store.lead(lead))
+    await asyncio.wait_for(led.wait(), 30)
+    query = "SELECT backend_xid, backend_xmin FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    async with store.turn("con_1"):
+        with psycopg.connect(url, autocommit=True) as db:
+            held = db.execute(f"{query} AND datname = current_database()".encode()).fetchall()
+    assert held == [(None, None)] * 2
+    leading.cancel()
+    await store.close()
+
+
 async def test_who_leads_stops_when_its_session_is_ended_and_leads_again(url: str, tmp_path: Path) -> None:
     store = await opened(url, tmp_path / "a")
     led: list[str] = []
