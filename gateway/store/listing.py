@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from gateway.contract.events import EVENT_TYPES, event_id
+from gateway.contract.events import event_id
 from gateway.sealing import KeyRing, SealBroken
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import LARGEST, delivery_id, delivery_number, event_bytes, key_hash, receipt_digest, receipt_id
 from gateway.store.known import Known
 from gateway.store.model import Attempt, Counts, Delivery, StoredEvent, StoredReceipt
-from gateway.store.routes import matches
+from gateway.store.routes import named
 from gateway.store.statements import Statement, load
 
 _in = load("receipts")
@@ -58,10 +58,9 @@ class Listing:
         connection: str | None,
         booking: str | None,
     ) -> list[StoredEvent]:
-        wanted = [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in types)]
         narrowed: dict[str, Any] = {
             "all_types": int(not types),
-            "types": wanted or [""],
+            "types": named(types) or [""],
             "provider": provider,
             "connection": connection,
             "key": booking,

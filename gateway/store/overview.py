@@ -9,12 +9,12 @@ from typing import Protocol, TypeVar
 
 from msgspec import Struct
 
-from gateway.contract.events import EVENT_TYPES, event_id
+from gateway.contract.events import event_id
 from gateway.store.engines.engine import Row, Tx
 from gateway.store.ids import LARGEST, delivery_number, key_hash, receipt_id
 from gateway.store.listing import delivery_of
 from gateway.store.model import Delivery, DeliveryStatus, ReceiptStatus
-from gateway.store.routes import matches
+from gateway.store.routes import named
 from gateway.store.statements import Statement, load
 
 R = TypeVar("R")
@@ -115,14 +115,13 @@ class Overview:
         bookings: Sequence[str] | None = None,
     ) -> list[EventRow]:
         """List events, newest first. `types` are patterns; `bookings` are keys, None is all."""
-        wanted = [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in types)]
         keys = list(bookings or ())
         query = partial(
             _events,
             before=before or LARGEST,
             limit=limit,
             any_type=int(not types),
-            types=wanted or [""],
+            types=named(types) or [""],
             provider=provider,
             connection=connection,
             any_booking=int(bookings is None),

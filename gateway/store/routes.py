@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from gateway.contract.events import GATEWAY
+from gateway.contract.events import EVENT_TYPES, GATEWAY
 from gateway.store.engines.engine import Tx
 from gateway.store.model import Destination
 
@@ -64,6 +64,11 @@ def wants(destination: Destination, kind: str, provider: str, connection: str) -
         and (destination.providers is None or provider in destination.providers)
         and (destination.connections is None or connection in destination.connections)
     )
+
+
+def named(patterns: Sequence[str]) -> list[str]:
+    """Name the types of events that patterns mean."""
+    return [kind for kind in EVENT_TYPES if any(matches(pattern, kind) for pattern in patterns)]
 
 
 def matches(pattern: str, kind: str) -> bool:
