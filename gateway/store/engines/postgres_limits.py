@@ -45,6 +45,20 @@ def begin() -> str:
     )
 
 
+def end_who_froze() -> str:
+    """End the session that has the turn and has waited for its gateway too long; a row for each one ended.
+
+    The server's own limit does not reach one that was cut off between the commands of a pipeline: it counts as busy.
+    """
+    return (
+        "SELECT pg_terminate_backend(pid) FROM pg_locks JOIN pg_stat_activity USING (pid)"  # noqa: S608 -- our numbers
+        " WHERE locktype = 'advisory' AND granted"
+        " AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        f" AND classid = {TURN >> 32} AND objid = {TURN & 0xFFFFFFFF} AND objsubid = 1"
+        f" AND wait_event_type = 'Client' AND state_change < clock_timestamp() - interval '{FROZEN}'"
+    )
+
+
 def begin_again() -> str:
     """Take back all of it, and go on more impatiently."""
     return f"ROLLBACK TO SAVEPOINT all_of_it; SET LOCAL lock_timeout = '{SECOND_WAIT}'"
