@@ -134,6 +134,20 @@ def drop(urls: Sequence[str]) -> None:
                 db.execute(f'DROP DATABASE IF EXISTS "{_name(url)}" WITH (FORCE)'.encode())
 
 
+def contents(url: str) -> dict[str, bytes]:
+    """Read every table as bytes, and the log of a server of our own."""
+    found = (
+        {}
+        if "GATEWAY_TEST_POSTGRES_URL" in os.environ
+        else {"the server's log": (server().directory / "log").read_bytes()}
+    )
+    with psycopg.connect(url) as db:
+        for (table,) in db.execute("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()").fetchall():
+            with db.cursor().copy(f'COPY "{table}" TO STDOUT (FORMAT binary)'.encode()) as copy:
+                found[table] = b"".join(bytes(piece) for piece in copy)
+    return found
+
+
 @cache
 def _template() -> str:
     url = new_database()

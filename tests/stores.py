@@ -4,7 +4,10 @@ A directory stands for a store. Every test that opens one, or starts the program
 goes with it; on PostgreSQL that is a database of its own, brought up beforehand, which goes when the test is over.
 """
 
+import time
 from pathlib import Path
+
+import psycopg
 
 from gateway.sealing import new_url_token
 from tests import postgres
@@ -45,6 +48,20 @@ def environment(directory: Path) -> dict[str, str]:
     place = {"GATEWAY_DATA_DIR": str(directory)}
     url = database_url(directory)
     return place if url is None else place | {"GATEWAY_DATABASE_URL": url, "GATEWAY_SECRET_KEYS": KEYS}
+
+
+def contents(directory: Path) -> dict[str, bytes]:
+    """Read all that PostgreSQL keeps for a directory, and its log; the embedded store's files lie there."""
+    url = database_url(directory)
+    return {} if url is None else postgres.contents(url)
+
+
+def let_leases_end(directory: Path) -> None:
+    """Let the time go by for which what a killed process claimed is kept for it; the embedded store does not wait."""
+    url = database_url(directory)
+    if url is not None:
+        with psycopg.connect(url) as db:
+            db.execute("UPDATE deliveries SET due = least(due, %s) WHERE status = 'pending'", [time.time_ns() // 10**6])
 
 
 def drop_below(folder: Path) -> None:

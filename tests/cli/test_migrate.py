@@ -15,7 +15,7 @@ from tests.store.samples import KEYS
 @pytest.fixture
 def data_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Serve once, so that there is something."""
-    gateway = Gateway(tmp_path / "data")
+    gateway = Gateway(tmp_path / "data", {"GATEWAY_DATABASE_URL": "sqlite"})
     gateway.start()
     gateway.call("POST", "/v1/destinations", {"url": "https://consumer.example/hooks"})
     gateway.kill()

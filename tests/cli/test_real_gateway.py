@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 
 from gateway.cli.demo.consumer import Consumer
-from gateway.cli.demo.stage import gateway_process, served
+from gateway.cli.demo.stage import served
 from gateway.contract.signatures import Hmac
 from gateway.contract.simulator import Simulator
 from gateway.egress import gateway_client
 from gateway.registry import load_providers, load_simulator
 from providers.harmony.simulator import Simulation as Harmony
+from tests.e2e.running import Gateway
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +45,7 @@ class Stage:
     """A gateway, a consumer and the vendors' simulators."""
 
     directory: Path
+    settings: dict[str, str]
     url: str
     consumer: Consumer
     sink: str
@@ -56,7 +58,7 @@ class Stage:
             subprocess.run,
             [sys.executable, "-m", "gateway", *arguments],
             cwd=self.directory,
-            env={**ours, "PYTHONPATH": str(ROOT), "GATEWAY_DATA_DIR": "data"},
+            env={**ours, "PYTHONPATH": str(ROOT), **self.settings, "GATEWAY_DATA_DIR": "data"},
             input=stdin,
             capture_output=True,
             text=True,
@@ -101,8 +103,11 @@ async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
             simulator = load_simulator(provider)()
             ports.append(await stack.enter_async_context(served(simulator.app)))
             vendors[provider.name] = (simulator, f"http://127.0.0.1:{ports[-1]}")
-        url, _ = await stack.enter_async_context(gateway_process(tmp_path, ports))
-        yield Stage(tmp_path, url, consumer, f"http://127.0.0.1:{sink}/hooks", vendors)
+        allowed = ",".join(f"127.0.0.1/32:{port}" for port in ports)
+        gateway = Gateway(tmp_path / "data", {"GATEWAY_EGRESS_ALLOW": allowed})
+        await asyncio.to_thread(gateway.start)
+        stack.push_async_callback(asyncio.to_thread, gateway.kill)
+        yield Stage(tmp_path, gateway.settings, gateway.url, consumer, f"http://127.0.0.1:{sink}/hooks", vendors)
 
 
 async def test_a_gateway_is_driven_by_hand_from_connect_to_disconnect(stage: Stage) -> None:
@@ -219,6 +224,7 @@ async def test_a_refusal_of_the_vendor_is_told_and_nothing_remains(stage: Stage)
     assert (await stage.gateway("connections", "--json")).answer["items"] == []
 
 
+@pytest.mark.embedded  # one process has it
 async def test_a_second_gateway_on_the_directory_is_refused_in_one_line(stage: Stage) -> None:
     ended = await stage.gateway("serve")
     assert ended.status == 1

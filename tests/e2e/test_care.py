@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from gateway.sealing import new_url_token
+from tests import stores
 from tests.bench.load import drive, meeting, signed
 from tests.faults.consumer import Got
 from tests.faults.machine import Machine
@@ -43,7 +45,7 @@ async def command(world: World, *arguments: str, stdin: str = "", status: int = 
     done = await asyncio.to_thread(
         subprocess.run,
         [sys.executable, "-m", "gateway", *arguments],
-        env=ours | {"GATEWAY_DATA_DIR": str(world.gateway.directory)},
+        env=ours | world.gateway.settings,
         input=stdin,
         capture_output=True,
         text=True,
@@ -143,6 +145,7 @@ def erase(world: World) -> None:
 # --- retention -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded  # PostgreSQL tells the time itself, and its clock is not moved
 async def test_after_its_days_an_event_is_gone_and_a_repeat_is_still_known(tmp_path: Path) -> None:
     (tmp_path / "w").mkdir()
     machine = Machine(tmp_path / "w")
@@ -169,6 +172,7 @@ async def test_after_its_days_an_event_is_gone_and_a_repeat_is_still_known(tmp_p
 # --- the change of keys --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded  # the file of keys: with PostgreSQL they are given
 async def test_keys_are_changed_under_load_and_kills_and_the_old_one_can_be_dropped(tmp_path: Path) -> None:
     rng = random.Random(5)  # noqa: S311 -- a repeatable choice of moments
     async with World(tmp_path / "w", destinations=1) as world:
@@ -200,9 +204,44 @@ async def test_keys_are_changed_under_load_and_kills_and_the_old_one_can_be_drop
         world.gateway.process = None
 
 
+async def test_given_keys_are_changed_under_load_and_kills_and_the_old_one_can_be_dropped(tmp_path: Path) -> None:
+    rng = random.Random(7)  # noqa: S311 -- a repeatable choice of moments
+    old, new = new_url_token(), new_url_token()
+    async with World(tmp_path / "w", destinations=1, GATEWAY_SECRET_KEYS=old) as world:
+        given = world.gateway.environment
+        world.provider.start()
+        await world.provider.until(1000)
+        assert "put a new key in front of it" in await command(world, "rotate-encryption", status=1)
+        given["GATEWAY_SECRET_KEYS"] = f"{new},{old}"
+        for _ in range(3):
+            await world.kill()
+            await world.start()
+            asking = asyncio.create_task(asyncio.to_thread(world.gateway.call, "POST", "/v1/encryption/rotate"))
+            await asyncio.sleep(rng.uniform(0.0, 0.15))
+            await world.kill()
+            await asyncio.gather(asking, return_exceptions=True)
+            stores.let_leases_end(world.gateway.directory)
+            await world.start()
+        assert "Everything is sealed with the newest key" in await command(world, "rotate-encryption")
+        assert (await world.judge()).good
+
+        await world.kill()
+        given["GATEWAY_SECRET_KEYS"] = new
+        await world.start()
+        assert len((await world.answers()).events) >= 1000
+        await world.kill()
+        given["GATEWAY_SECRET_KEYS"] = old
+        with pytest.raises(RuntimeError, match="does not hold every key that this database is sealed with"):
+            await world.start()
+        assert world.gateway.process is not None
+        assert world.gateway.process.wait(10) == 1
+        world.gateway.process = None
+
+
 # --- copies --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.embedded  # PostgreSQL's copies are made by its own tools, as is the next one
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
 async def test_a_copy_made_under_load_goes_on_with_what_waits_and_repeats_nothing(
     tmp_path: Path, how: signal.Signals
@@ -232,6 +271,7 @@ async def test_a_copy_made_under_load_goes_on_with_what_waits_and_repeats_nothin
         assert {each["status"] for each in (await world.call("GET", "/v1/connections"))["items"]} == {"needs_repair"}
 
 
+@pytest.mark.embedded
 async def test_a_damaged_copy_is_refused_in_one_line(tmp_path: Path) -> None:
     async with World(tmp_path / "w", destinations=1) as world:
         await tell(world, *(body(ADA) for _ in range(100)))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from gateway.pipeline.retry import SPARE_TRIES
+from tests import stores
 from tests.bench.load import drive, meeting, signed
 from tests.e2e.running import Gateway
 from tests.egress.sinks import Seen, answer, listening
@@ -43,6 +44,7 @@ async def test_a_delivery_that_ends_the_process_at_every_send_ends_dead_and_the_
                 await came.wait()
             assert gateway.kill(signal.SIGKILL) == -signal.SIGKILL
             came.clear()
+            stores.let_leases_end(gateway.directory)
             await asyncio.to_thread(gateway.start)
         await send(gateway, token, LATER)
         (dead,) = await asyncio.to_thread(listed, gateway, "dead", 1)

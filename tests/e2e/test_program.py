@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import stores
 from tests.bench.load import drive, meeting, request, signed
 from tests.e2e.running import Collector, Gateway
 
@@ -80,6 +81,7 @@ def test_it_drains_on_sigterm_and_gives_back_what_it_claimed(gateway: Gateway) -
     assert waiting["status"] == "pending"
 
 
+@pytest.mark.embedded  # one process has it
 def test_a_second_process_on_one_directory_is_refused_in_one_line(gateway: Gateway) -> None:
     gateway.start()
     second = Gateway(gateway.directory)
@@ -90,6 +92,7 @@ def test_a_second_process_on_one_directory_is_refused_in_one_line(gateway: Gatew
     assert "Traceback" not in second.log.read_text()
 
 
+@pytest.mark.embedded  # with PostgreSQL there is no such file: keys are given
 def test_a_lost_key_file_is_never_replaced_by_a_new_one(gateway: Gateway) -> None:
     gateway.start()
     gateway.kill()
@@ -167,7 +170,7 @@ async def test_secrets_and_people_lie_nowhere_in_clear(gateway: Gateway) -> None
         path.name: path.read_bytes()
         for path in gateway.directory.iterdir()
         if path.name not in ("admin.key", "secret.keys")
-    }
+    } | stores.contents(gateway.directory)
     token = url.rpartition("/")[2]
     for secret in (CANARY, "canary-api-key-of-theirs", "canary-header", destination["secret"], token, gateway.key):
         assert secret not in "".join(said), secret

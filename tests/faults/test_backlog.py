@@ -8,7 +8,7 @@ import pytest
 from tests.bench import backlog
 from tests.faults.backlog import months
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.embedded]  # how large its files are, and how it is filled directly
 
 
 async def test_a_backlog_is_shown_claimed_and_delivered() -> None:

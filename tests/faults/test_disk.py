@@ -6,7 +6,11 @@ import pytest
 
 from tests.faults.disk import failing_fsync, full_disk, locked_database, nearly_full_disk, slow_fsync
 
-pytestmark = [pytest.mark.faults, pytest.mark.machine]
+pytestmark = [
+    pytest.mark.faults,
+    pytest.mark.machine,
+    pytest.mark.embedded,
+]  # the disk its files lie on
 
 
 async def test_an_answer_takes_at_least_as_long_as_its_fsync(tmp_path: Path) -> None:

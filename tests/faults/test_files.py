@@ -14,7 +14,7 @@ from tests.faults.files import DAMAGES, made, refused
 from tests.faults.provider import free_port
 from tests.faults.world import World
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.embedded]  # its files, and who holds them
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ async def test_nothing_kept_is_lost_when_the_process_is_killed_again_and_again(t
     assert figures["kills while starting"], "some fall into a start"
 
 
+@pytest.mark.embedded  # the fault is planted in its engine
 async def test_a_program_that_answers_before_its_commit_is_found_out(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"lost: [1-9]"):
         await kill_loop(

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.power import first_start, power_cuts
 
-pytestmark = [pytest.mark.faults, pytest.mark.machine]
+pytestmark = [pytest.mark.faults, pytest.mark.machine, pytest.mark.embedded]  # what it fsyncs itself
 
 
 async def test_what_was_answered_survives_a_power_cut(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
 from gateway.sealing import KEY_FILE
@@ -19,6 +20,7 @@ async def rotated(gateway: Gateway) -> Any:
     return state
 
 
+@pytest.mark.embedded  # the file of keys: with PostgreSQL they are given, as is the next one
 async def test_a_new_key_is_put_in_front_and_everything_is_sealed_with_it(gateway: Gateway, tmp_path: Path) -> None:
     assert (await gateway.get("/v1/encryption/rotate"))["status"] == "never"
     await gateway.connect()
@@ -34,6 +36,7 @@ async def test_a_new_key_is_put_in_front_and_everything_is_sealed_with_it(gatewa
     assert (tmp_path / KEY_FILE).stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.embedded
 async def test_who_asks_while_it_is_going_on_gets_no_second_key(gateway: Gateway, tmp_path: Path) -> None:
     await gateway.services.loops.stop()  # so that it goes on
     await asyncio.gather(*[gateway.http.post("/v1/encryption/rotate") for _ in range(5)])
