@@ -1,5 +1,6 @@
 """What the operator set up, as the store keeps it: connections, destinations, keys, tokens, and their version."""
 
+import asyncio
 from typing import Any
 
 from gateway.store import listing
@@ -104,9 +105,13 @@ class SetUp:
         return await self._change(self._configuration.remove_token, token_id) is not None
 
     async def _change(self, job: Job[A, Changed], item: A) -> Any:
+        return (await asyncio.shield(asyncio.ensure_future(self._changed(job, item)))).answer
+
+    async def _changed(self, job: Job[A, Changed], item: A) -> Changed:
+        """Change it; who looks at the version hears of it even when the caller has gone meanwhile."""
         changed = await self._engine.write(job, item)
         self._version = max(self._version, changed.version)
-        return changed.answer
+        return changed
 
     async def _skip_all(self, number: int) -> None:
         while await self._engine.write(self._queue.skip, Skip(number, SLICE, self._engine.now())):

@@ -138,6 +138,17 @@ async def test_every_change_grows_the_configuration_s_version(store: Store) -> N
     assert await store.look_at_version() == before + 1
 
 
+async def test_a_change_is_heard_of_though_whoever_asked_for_it_went_away(store: Store) -> None:
+    before = await store.look_at_version()
+    asked = asyncio.ensure_future(store.put_connection(connection()))
+    await asyncio.sleep(0)
+    asked.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked
+    await store.pulse()  # a commit after the one with the change
+    assert await store.look_at_version() > before
+
+
 def test_a_pattern_is_exact_a_family_or_everything() -> None:
     assert [
         pattern
