@@ -28,6 +28,8 @@ _NAMED = re.compile(r"Object (missing required|contains unknown) field `(.*)`", 
 _BOUND = re.compile(r"Expected `(\w+)`( of length)? (>=|<=|>|<) (\d+)(?:\.0)?")
 _KIND = re.compile(r"Expected `([\w |]+)`(?:, got .*| with a timezone component)", re.DOTALL)
 _PATTERN = re.compile(r"Expected `str` matching regex '(.*)'", re.DOTALL)
+_OWN = re.compile(r"([a-z_]+): (.+)", re.DOTALL)
+"""What a struct of the contract or of a plugin says of its own fields: in words already, and without values."""
 
 
 def explain(text: str, kind: Any, under: str = "", what: str = "field") -> tuple[str, str, str]:
@@ -39,7 +41,10 @@ def explain(text: str, kind: Any, under: str = "", what: str = "field") -> tuple
     """
     text, _, where = text.partition(" - at ")
     path = where.rpartition("`$")[2].strip(".`")
-    named = _NAMED.fullmatch(text)
+    named, own = _NAMED.fullmatch(text), _OWN.fullmatch(text)
+    if own and own[1] in fields(kind, path):
+        field = _joined(under, path, own[1])
+        return field, own[2], f"{field}: {own[2]}"
     if named is None:
         field, said = _joined(under, path), _wrong(text, kind, path)
         return field, said, f"{field or 'the body'} {said}"

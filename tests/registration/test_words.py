@@ -13,6 +13,12 @@ from gateway.registration.rules import ConnectRequest, Invalid
 class Inner(Struct, forbid_unknown_fields=True):
     header: str = ""
 
+    def __post_init__(self) -> None:
+        if self.header != self.header.lower():
+            raise ValueError("header: a lower-case header name")
+        if not self.header.isascii():
+            raise ValueError("hunter2: not one of the fields")
+
 
 class Asked(Struct, forbid_unknown_fields=True):
     url: Annotated[str, Meta(min_length=1, max_length=9, pattern="^https?://")]
@@ -53,6 +59,8 @@ class Asked(Struct, forbid_unknown_fields=True):
         ({"since": "2026-03-01T09:30:00"}, "since must be a time with its offset, such as 2026-03-01T09:30:00Z"),
         ({"headers": {"x": 5}}, "headers[...] must be text"),
         ({"inner": {"heeder": ""}}, "there is no field `inner.heeder`; did you mean `header`?"),
+        ({"inner": {"header": "X-Sign"}}, "inner.header: a lower-case header name"),
+        ({"inner": {"header": "ä"}}, "inner is not what is asked for here"),
         ({"limitt": 5}, "there is no field `limitt`; did you mean `limit`?"),
         ({"colour": "red"}, "there is no field `colour`"),
     ],
