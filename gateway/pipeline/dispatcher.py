@@ -101,18 +101,18 @@ class Dispatcher:
     async def _look(self, stopping: asyncio.Future[bool]) -> None:
         """Wake the lanes that have work, then wait for the doorbell, the next due time or the end."""
         clock = asyncio.get_running_loop().time
-        began = clock()
         changed: asyncio.Future[bool] = asyncio.ensure_future(self._store.changed(LOOK_SECONDS))
         try:
             await asyncio.sleep(0)  # it listens before we look, so that no change falls between the two
             wait = await self._wake_lanes()
             self._loops.beat(NAME)
+            looked = clock()
             await asyncio.wait({changed, stopping}, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
             if changed.done():
                 changed.result()
         finally:
             changed.cancel()
-        await asyncio.sleep(max(0.0, began + BREATH_SECONDS - clock()))
+        await asyncio.sleep(max(0.0, looked + BREATH_SECONDS - clock()))
 
     async def _wake_lanes(self) -> float | None:
         """Wake who has work; seconds until somebody else has."""
