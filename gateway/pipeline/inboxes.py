@@ -41,7 +41,6 @@ class Inboxes:
         self._older: dict[bytes, Inbox] = {}
         self._heard: set[str] = set()
         self._by_id: dict[str, Inbox] = {}
-        self._called: dict[str, Inbox] = {}
 
     async def refresh(self) -> None:
         """Take the configuration as it is now; called after each change of it."""
@@ -56,17 +55,10 @@ class Inboxes:
         self._by_digest = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in current}
         self._older = {_digest(inbox.url.rpartition("/")[2]): inbox for inbox in older}
         self._by_id = {inbox.token: inbox for inbox in (*older, *current)}
-        self._called = {}
 
     def by_token(self, token: str) -> Inbox | None:
-        """Find the inbox of a URL token; found by digest, so that no comparison tells how much of a guess was right.
-
-        Those that were called are kept by name: that comparison comes after one of hashes keyed anew in each process.
-        """
-        inbox = self._called.get(token)
-        if inbox is None and (inbox := self._by_digest.get(_digest(token))):
-            self._called[token] = inbox
-        return inbox or self._by_older(token)
+        """Find the inbox of a URL token; found by digest, so that no comparison tells how much of a guess was right."""
+        return self._by_digest.get(_digest(token)) or self._by_older(token)
 
     def _by_older(self, token: str) -> Inbox | None:
         inbox = self._older.get(_digest(token))
