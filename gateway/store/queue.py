@@ -27,7 +27,9 @@ LONGEST_GAP_MS = 2 * 24 * 60 * 60 * 1000
 SUSPECTED = 2
 """A delivery that was being tried at so many ends of the gateway may be what ends it."""
 APART_MS = 250
-"""Between the tries of two of them, after a start."""
+"""Between the tries of two of them, after a start..."""
+STARTING_MS = 3000
+"""... and besides before the second: from the opening of the store to the first try it takes a slow machine so long."""
 _sql = load("queue")
 
 Tried = tuple[Result, int]
@@ -359,7 +361,7 @@ def _take_up(tx: Tx, now: int) -> None:
     suspects = 0
     for number, due, lost in tx.run(_sql.abandoned):
         if lost >= SUSPECTED:
-            tx.run(_sql.set_due, due=now + suspects * APART_MS, number=number)
+            tx.run(_sql.set_due, due=now + (STARTING_MS + suspects * APART_MS if suspects else 0), number=number)
             suspects += 1
         elif due > now:
             tx.run(_sql.set_due, due=now, number=number)

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ async def send(gateway: Gateway, token: str, booking: str) -> None:
 
 def listed(gateway: Gateway, status: str, count: int) -> Any:
     """Wait until so many deliveries have this status."""
-    while True:
-        items = gateway.call("GET", f"/v1/deliveries?status={status}")["items"]
-        if len(items) == count:
-            return items
+    until = time.monotonic() + 60
+    while len(items := gateway.call("GET", f"/v1/deliveries?status={status}")["items"]) != count:
+        assert time.monotonic() < until, f"{status}: {items}"
+        time.sleep(0.05)
+    return items
