@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar
-from uuid import NAMESPACE_URL, uuid4, uuid5
+from uuid import UUID, uuid4, uuid5
 
 import msgspec
 from litestar import Litestar, Request, Response, delete, get, post
@@ -48,6 +49,7 @@ class Simulation(Simulator):
         super().__init__()
         self.user_agent = user_agent
         self.created: dict[str, str] = {}
+        self._next = BOOKING
         self._app = troubled(self._api(), self.faults)
 
     @property
@@ -67,10 +69,12 @@ class Simulation(Simulator):
     def story(self) -> Sequence[Scene]:
         moved = {"previous_scheduled_at": START, "reason": "A train is late"}
         ended = {"reason": "No longer needed", "canceled_by": "invitee"}
+        told = partial(_scene, self._next)
+        self._next = str(uuid4())  # a story that is told again is another meeting's
         return (
-            _scene("a meeting is booked", "meetingScheduled", "booking.scheduled"),
-            _scene("it is moved", "meetingRescheduled", "booking.rescheduled", scheduled_at=LATER, rescheduling=moved),
-            _scene(
+            told("a meeting is booked", "meetingScheduled", "booking.scheduled"),
+            told("it is moved", "meetingRescheduled", "booking.rescheduled", scheduled_at=LATER, rescheduling=moved),
+            told(
                 "it is cancelled",
                 "meetingCancelled",
                 "booking.cancelled",
@@ -79,7 +83,7 @@ class Simulation(Simulator):
                 state="canceled",
                 cancellation=ended,
             ),
-            _scene("a call comes without its meeting's uuid", "meetingScheduled", None, uuid=None),
+            told("a call comes without its meeting's uuid", "meetingScheduled", None, uuid=None),
         )
 
     def _api(self) -> Litestar:
@@ -138,9 +142,9 @@ def _refusal(_: Request[Any, Any, Any], error: HTTPException) -> Response[Any]:
     return Response({"code": error.status_code, "message": error.detail}, status_code=error.status_code)
 
 
-def _scene(title: str, word: str, becomes: str | None, **changes: Any) -> Scene:
+def _scene(booking: str, title: str, word: str, becomes: str | None, **changes: Any) -> Scene:
     body = msgspec.json.encode(
-        {"data": {**_MEETING, **changes}, "event": word, "uuid": str(uuid5(NAMESPACE_URL, title))}
+        {"data": {**_MEETING, "uuid": booking, **changes}, "event": word, "uuid": str(uuid5(UUID(booking), title))}
     )
     return Scene(title=title, word=word, body=body, type=becomes)
 
@@ -160,7 +164,6 @@ _MEETING: Mapping[str, Any] = {
     },
     "state": "new",
     "canceled_at": None,
-    "uuid": BOOKING,
     "notes": None,
     "details": None,
     "answers": [{"question_label": "What is it about?", "value": "A first talk", "question_type": "textarea"}],

@@ -31,6 +31,13 @@ def test_every_provider_prints_a_command_that_holds_no_secret_as_an_argument(nam
     assert all(f"--credential {field}=env:" in command for field in vendor.simulation.credentials)
 
 
+@pytest.mark.parametrize("name", sorted(load_providers()))
+def test_a_story_that_is_told_again_is_of_another_booking(name: str) -> None:
+    simulation = load_simulator(load_providers()[name])()
+    once, again = (simulation.story()[0] for _ in range(2))
+    assert (once.title, once.body != again.body) == (again.title, True)
+
+
 def test_what_is_pasted_is_called_with_the_whole_story(bare_cli: Cli, hooked: StandIn) -> None:
     url = hooked.url + INBOUND
     ended = bare_cli("simulate", "harmony", "--port", "0", "--send", "--webhook", "env:HOOK", "--json", HOOK=url)

@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from itertools import cycle
+from itertools import chain, repeat
 from typing import Any
 
 import msgspec
@@ -38,7 +38,7 @@ class Vendor:
         self.settings = simulation.settings(base_url)
         scheme = provider.scheme(msgspec.convert(self.settings, provider.settings))
         self.secret = signing_secret(scheme) if self.by_hand and isinstance(scheme, Hmac) else None
-        self._story = cycle(simulation.story())
+        self._story = chain.from_iterable(simulation.story() for _ in repeat(None))
 
     def command(self) -> str:
         """Write the command that connects it; what is secret stands in the environment, as it should."""
