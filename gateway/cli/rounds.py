@@ -135,7 +135,7 @@ def _is_late(at: str | None) -> bool:
 def _quarantine(gateway: Gateway) -> Iterator[Finding]:
     waiting = gateway.get("/v1/stats")["receipts"]["quarantined"]
     if waiting:
-        detail = f"{waiting:,} calls were not understood"
+        detail = "1 call was not understood" if waiting == 1 else f"{waiting:,} calls were not understood"
         yield Finding("quarantine", "warning", detail, "`gateway quarantine` says why")
     else:
         yield Finding("quarantine", "ok", "empty")
