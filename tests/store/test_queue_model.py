@@ -12,7 +12,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from gateway.store.model import Claimed
-from gateway.store.queue import APART_MS, SUSPECTED
+from gateway.store.queue import APART_MS, STARTING_MS, SUSPECTED
 from tests.store.samples import HandClock, accept, open_store, result, subscribe
 
 KEYS = st.sampled_from(["a", "a", "b", None])
@@ -201,7 +201,8 @@ class QueueMachine(RuleBasedStateMachine):
         for m in sorted(self.model, key=lambda m: m.position):
             if m.status == "pending" and m.lost:
                 suspected = m.lost >= SUSPECTED
-                m.due = self.clock.at + suspects * APART_MS if suspected else min(m.due, self.clock.at)
+                apart = STARTING_MS + suspects * APART_MS if suspects else 0
+                m.due = self.clock.at + apart if suspected else min(m.due, self.clock.at)
                 suspects += suspected
         self.held.clear()
 

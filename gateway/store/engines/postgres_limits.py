@@ -35,10 +35,11 @@ def address(url: str) -> str:
     return make_conninfo(url, **{name: value for name, value in NETWORK.items() if name not in conninfo_to_dict(url)})
 
 
-def begin() -> str:
+def begin(wait: str | None = None) -> str:
     """Begin to write when it is our turn."""
     return (
-        f"BEGIN; SET LOCAL statement_timeout = '{LONGEST_STATEMENT}'; SET LOCAL lock_timeout = '{LONGEST_WAIT}';"
+        f"BEGIN; SET LOCAL statement_timeout = '{LONGEST_STATEMENT}';"
+        f" SET LOCAL lock_timeout = '{wait or LONGEST_WAIT}';"
         f" SET LOCAL idle_in_transaction_session_timeout = '{FROZEN}';"
         " SET LOCAL enable_seqscan = off; SET LOCAL jit = off;"
         f" SELECT pg_advisory_xact_lock({TURN}); SET LOCAL lock_timeout = '{STRANGERS_LOCK}'; SAVEPOINT all_of_it"
@@ -46,7 +47,7 @@ def begin() -> str:
 
 
 def end_who_froze() -> str:
-    """End the session that has the turn and has waited for its gateway too long; a row for each one ended.
+    """End the session that has the turn and has waited for its gateway too long.
 
     The server's own limit does not reach one that was cut off between the commands of a pipeline: it counts as busy.
     """

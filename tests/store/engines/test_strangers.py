@@ -176,12 +176,11 @@ async def test_a_gateway_that_froze_in_its_turn_holds_up_nobody_for_long(
 ) -> None:
     """The server waits for the rest of a pipeline without any limit of its own."""
     monkeypatch.setattr(limits, "FROZEN", "300ms")
-    frozen = psycopg.connect(url, autocommit=True)
-    frozen.execute(limits.begin())
-    pipeline = frozen.pipeline()
-    pipeline.__enter__()
-    frozen.execute("SELECT 1")
-    async with asyncio.timeout(PATIENCE):
-        answers = await asyncio.gather(*(accept(store, number) for number, store in enumerate(stores)))
-    assert {answer.status for answer in answers} == {"accepted"}
-    frozen.close()
+    with contextlib.closing(psycopg.connect(url, autocommit=True)) as frozen:
+        frozen.execute(limits.begin())
+        pipeline = frozen.pipeline()
+        pipeline.__enter__()
+        frozen.execute("SELECT 1")
+        async with asyncio.timeout(PATIENCE):
+            answers = await asyncio.gather(*(accept(store, number) for number, store in enumerate(stores)))
+        assert {answer.status for answer in answers} == {"accepted"}

@@ -131,9 +131,9 @@ async def test_what_is_not_known_of_the_signature_is_left_empty(gateway: Gateway
     assert (await gateway.store.connections())[0].settings == {}
 
 
-async def test_a_signature_that_cannot_be_is_told_at_the_group(visitor: Visitor) -> None:
+async def test_a_signature_that_cannot_be_is_told_at_its_field(visitor: Visitor) -> None:
     page = await connect(visitor, "pasted", {**SIGNED, "settings.signature.header": "X-Upper"}, 400)
-    assert {"settings.signature-wrong"} <= {tag.get("id") for _, tag in page.tags}
+    assert {"settings.signature.header-wrong"} <= {tag.get("id") for _, tag in page.tags}
     assert ("settings.signature.header", "X-Upper") in page.form("/connections/new/pasted").fields
 
 
