@@ -16,9 +16,10 @@ EVENTS = (
     Column("ID", "id", fold="never"),
     Column("TYPE", "type", fold="late"),
     Column("PROVIDER", "origin.provider"),
-    Column("WHEN", "timestamp"),
+    Column("RECEIVED", "origin.received_at"),
 )
-TAIL = "{when:20}  {type:26} {provider:12} {id}"
+"""Received, not happened: that is the provider's word, and may be of another day."""
+TAIL = "{received:20}  {type:26} {provider:12} {id}"
 WAIT = 25
 """Seconds that one question after news may be held back."""
 PAUSE = 2.0
@@ -102,8 +103,8 @@ def _print(wishes: Wishes, items: list[dict[str, Any]]) -> None:
             show.print_json_line(item)
         else:
             said = {name: show.clean(item.get(name)) for name in ("type", "id")}
-            when, provider = show.when(item.get("timestamp")), show.clean(show.at(item, "origin.provider"))
-            show.say(TAIL.format(when=when, provider=provider, **said))
+            received, provider = (show.at(item, f"origin.{name}") for name in ("received_at", "provider"))
+            show.say(TAIL.format(received=show.when(received), provider=show.clean(provider), **said))
     sys.stdout.flush()
 
 

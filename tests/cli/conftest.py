@@ -30,8 +30,9 @@ DESTINATION: dict[str, Any] = {
     "paused": True, "paused_reason": "410 Gone", "created_at": "2026-03-01T09:00:00Z",
 }  # fmt: skip
 EVENT: dict[str, Any] = {
-    "id": "evt_" + "c" * 32, "type": "booking.attendee_removed", "timestamp": "2026-03-01T09:30:00Z",
-    "origin": {"provider": "harmonizely", "connection": CONNECTION["id"]}, "key": "harmonizely:x:1",
+    "id": "evt_" + "c" * 32, "type": "booking.attendee_removed", "timestamp": "2026-02-27T08:00:00Z",
+    "origin": {"provider": "harmonizely", "connection": CONNECTION["id"], "received_at": "2026-03-01T09:30:00.123Z"},
+    "key": "harmonizely:x:1",
     "data": {"booking": {"title": "Demo", "attendees": [{"name": "Bernice"}], "hosts": [], "notes": None}},
 }  # fmt: skip
 DELIVERY: dict[str, Any] = {

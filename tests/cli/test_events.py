@@ -25,6 +25,13 @@ def test_without_a_cursor_people_see_the_newest(cli: Cli, standin: StandIn) -> N
     assert standin.asked[0].query == {"newest": ["true"], "limit": ["2"]}
 
 
+def test_the_list_says_when_each_was_received_whenever_it_happened(cli: Cli, standin: StandIn) -> None:
+    standin.page("/v1/events", EVENT)
+    title, row = cli("events").out.splitlines()
+    assert title.split()[-1] == "RECEIVED"
+    assert row.endswith("2026-03-01 09:30:00Z")
+
+
 @pytest.mark.parametrize("line", ["events --after 0", "events --json"])
 def test_a_cursor_and_programs_begin_where_the_api_does(cli: Cli, standin: StandIn, line: str) -> None:
     standin.page("/v1/events", EVENT, next_="1")
