@@ -11,13 +11,12 @@ import pytest
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 
 from gateway import tracing
 from gateway.contract.errors import ConfigurationError
 from gateway.contract.events import event_id
-from gateway.tracing import Ids, NotTracing, Spans
+from gateway.tracing import NotTracing, Spans
 
 DIGEST = bytes(range(1, 21))
 EVENT = event_id(DIGEST)
@@ -27,11 +26,11 @@ CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 def spans(sampler: Sampler = ALWAYS_ON) -> tuple[Spans, InMemorySpanExporter]:
-    ids: Any = Ids(RandomIdGenerator())  # by its methods: gateway/tracing.py must load without the SDK
     kept = InMemorySpanExporter()
-    provider = TracerProvider(sampler=sampler, id_generator=ids, shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(kept))
-    return Spans(provider, ids), kept
+    processor = SimpleSpanProcessor(kept)
+    provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    return Spans(provider, processor), kept
 
 
 def test_a_call_and_its_attempts_are_one_trace_whose_id_the_event_tells() -> None:
