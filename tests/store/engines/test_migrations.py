@@ -35,7 +35,8 @@ MOVED = {("head", "sealed")}
 TICKS = {("head", "clock")}
 """What every start writes."""
 
-engines = pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+# with --store postgres a directory without a database is none of the embedded store's, but gets one
+engines = pytest.mark.parametrize("engine", [pytest.param("sqlite", marks=pytest.mark.embedded), "postgres"])
 versions = pytest.mark.parametrize("version", range(NEWEST))
 
 
