@@ -308,8 +308,9 @@ def _text(label: str, value: object) -> str:
 def _known(name: str, label: str, names: Iterable[str]) -> None:
     if name in names:
         return
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
-    advice = f"did you mean {close[0]}?" if close else "take it out; README lists every setting"
+    spelled = {known.removeprefix(PREFIX): known for known in names}  # what all begin with makes none of them alike
+    close = difflib.get_close_matches(name.removeprefix(PREFIX), spelled, n=1, cutoff=0.75)
+    advice = f"did you mean {spelled[close[0]]}?" if close else "take it out; README lists every setting"
     raise ConfigurationError(f"{label}: there is no such setting: {advice}")
 
 

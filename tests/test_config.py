@@ -122,6 +122,7 @@ WRONG = [
     ({"GATEWAY_PROT": "1"}, "GATEWAY_PROT: there is no such setting: did you mean GATEWAY_PORT"),
     ({"GATEWAY_SECRET_KEY": "1"}, "GATEWAY_SECRET_KEY: .* did you mean GATEWAY_SECRET_KEYS"),
     ({"GATEWAY_ZZZ": "1"}, "GATEWAY_ZZZ: there is no such setting: take it out"),
+    ({"GATEWAY_NOSUCH": "1"}, "GATEWAY_NOSUCH: there is no such setting: take it out"),
     ({"GATEWAY_ZZZ": ""}, "GATEWAY_ZZZ: there is no such setting"),
     ({"GATEWAY_PORT": "65536"}, "GATEWAY_PORT: write a whole number from 0 to 65535"),
     ({"GATEWAY_PORT": "٣"}, "GATEWAY_PORT: write a whole number"),
