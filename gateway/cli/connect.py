@@ -15,6 +15,9 @@ from gateway.cli.table import Column
 ASK = "\0ask"
 """What `--signing-secret` without a SOURCE is read as; no argument can contain it."""
 
+NOT_INSTALLED = "provider: not installed"
+"""How a gateway's refusal begins when no plugin has the name."""
+
 PROVIDERS = (
     Column("PROVIDER", "name", fold="never"),
     Column("TITLE", "title"),
@@ -100,8 +103,11 @@ def _connected(gateway: Gateway, body: dict[str, Any]) -> Any:
     try:
         return gateway.post("/v1/connections", body, holds="inbound_url")
     except Failed as refusal:
+        said = str(refusal)
+        if said.startswith(NOT_INSTALLED):  # a gateway repeats no value; here it is the word that was just typed
+            raise Failed(f"there is no provider {body['provider']}{said.removeprefix(NOT_INSTALLED)}") from None
         option = {"credentials": "--credential NAME=SOURCE", "settings": "--set NAME=VALUE"}
-        given = option.get(str(refusal).partition(".")[0]) if str(refusal).endswith(" is missing") else None
+        given = option.get(said.partition(".")[0]) if said.endswith(" is missing") else None
         raise (Failed(f"{refusal}: give it with {given}") if given else refusal) from None
 
 
