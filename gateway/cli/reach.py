@@ -25,6 +25,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 URL_FILE = "gateway.url"
 ADMIN_KEY_FILE = "admin.key"
 CONFIG = "GATEWAY_CONFIG"
+PATIENTLY = (60.0, None, 60.0, 60.0)
+"""Seconds to connect, to read (as long as it takes), to write, and to wait for a connection."""
 
 
 class Failed(GatewayError):
@@ -92,9 +94,14 @@ class Gateway:
             raise self._no_gateway(HTTPStatus.OK)
         return page
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, holds: str | None = None) -> Any:
-        """Make something, or have something done. `holds`: a name that the answer must have."""
-        return self._holding(holds, *self._call("POST", path, body=body))
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, *, holds: str | None = None, patient: bool = False
+    ) -> Any:
+        """Make something, or have something done. `holds`: a name that the answer must have.
+
+        `patient`: wait for the answer as long as it takes, because all of the work is done before it.
+        """
+        return self._holding(holds, *self._call("POST", path, body=body, patient=patient))
 
     def patch(self, path: str, body: Mapping[str, Any], *, holds: str | None = None) -> Any:
         """Change something. `holds`: a name that the answer must have."""
@@ -104,22 +111,27 @@ class Gateway:
         """Remove something; False when the gateway goes on with it by itself."""
         return self._call("DELETE", path)[0] != HTTPStatus.ACCEPTED
 
-    def _call(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
-    ) -> tuple[int, Any]:
-        answer = self._send(method, path, query=query, body=body)
+    def _call(self, method: str, path: str, *, body: Mapping[str, Any] | None = None, **how: Any) -> tuple[int, Any]:
+        answer = self._send(method, path, body=body, **how)
         value = _decoded(answer.content)
         if answer.is_success and isinstance(value, dict):
             return answer.status_code, value
         raise self._refusal(answer, value, path, body or {})
 
     def _send(
-        self, method: str, path: str, *, query: Mapping[str, Any] | None = None, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        patient: bool = False,
     ) -> Any:
         from gateway.egress import ClientError  # noqa: PLC0415 -- loads the HTTP client: not for --help
 
+        waiting = {"timeout": PATIENTLY} if patient else {}
         try:
-            return self._client.request(method, path, params=query, json=body)
+            return self._client.request(method, path, params=query, json=body, **waiting)
         except ClientError as error:
             raise Unreachable(f"no gateway answers at {self.url} ({error}): start one with `gateway serve`") from None
 

@@ -44,8 +44,10 @@ KINDS: Mapping[str, str] = {
 
 
 def marked(text: str) -> Markup:
-    """Set what stands between backticks as code."""
+    """Set what stands between backticks as code; where one is not closed, all stands as it is."""
     parts = [escape(part) for part in text.split("`")]
+    if len(parts) % 2 == 0:
+        return escape(text)
     return Markup("").join(Markup("<code>{}</code>").format(part) if n % 2 else part for n, part in enumerate(parts))
 
 

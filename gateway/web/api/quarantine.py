@@ -38,9 +38,11 @@ class QuarantineFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class RetryQuarantine(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which calls to try again; all when nothing is stated."""
+    """Which calls to try again; all when nothing is stated. With `limit` in steps, each from the `next` before."""
 
     connection: str | None = None
+    after: After | None = None
+    limit: Limit | None = None
 
 
 class Outcome(Struct, frozen=True, kw_only=True):
@@ -53,10 +55,14 @@ class Outcome(Struct, frozen=True, kw_only=True):
 
 
 class Outcomes(Struct, frozen=True):
-    """How many calls were tried again, and how many of them are still not understood."""
+    """How many calls were tried again, and how many of them are still not understood.
+
+    `next`: the `after` of the next step, null when there is none.
+    """
 
     retried: int
     quarantined: int
+    next: str | None = None
 
 
 @get("/quarantine", **call("events:read"))
@@ -98,12 +104,15 @@ async def retry_quarantined(request: Asker, receipt_id: Id) -> Outcome:
 
 @post("/quarantine/retry", status_code=200, **call("events:replay"))
 async def retry_quarantine(request: Asker, given: NamedDependency[RetryQuarantine | None]) -> Outcomes:
-    """Run the plugins again over all calls in quarantine, or those of one connection."""
-    services = wired(request)
-    connection, after = given.connection if given else None, None
+    """Run the plugins again over all calls in quarantine, or those of one connection, oldest first.
+
+    It is answered when all are done. Where there may be many, give a `limit` and go on with `next`.
+    """
+    services, which = wired(request), given or RetryQuarantine()
+    after, left = which.after, which.limit
     retried = quarantined = 0
     while rows := await services.store.receipts(
-        status="quarantined", connection=connection, after=after, limit=AT_ONCE
+        status="quarantined", connection=which.connection, after=after, limit=min(AT_ONCE, left or AT_ONCE)
     ):
         for row in rows:
             stored = await services.store.receipt(row.id)
@@ -111,6 +120,8 @@ async def retry_quarantine(request: Asker, given: NamedDependency[RetryQuarantin
                 retried += 1
                 quarantined += (await _retry(services, stored)).status == "quarantined"
         after = rows[-1].id
+        if left is not None and (left := left - len(rows)) == 0:
+            return Outcomes(retried, quarantined, after)
     return Outcomes(retried, quarantined)
 
 

@@ -1,5 +1,6 @@
 """/quarantine: calls that were authentic and not understood; see why, try again, or throw away."""
 
+import asyncio
 from typing import Any
 
 from litestar import Response, get, post
@@ -15,12 +16,16 @@ from gateway.web.dashboard import veil
 from gateway.web.dashboard.calls import REFUSALS, act, ask, turned_down
 from gateway.web.dashboard.forms import form_of
 from gateway.web.dashboard.names import Names
-from gateway.web.dashboard.pages import cursor, elsewhere, page, session_of
+from gateway.web.dashboard.pages import cursor, elsewhere, page, query, session_of
 from gateway.web.dashboard.words import counted, number
 from gateway.web.problems import missing
 from gateway.web.services import Services
 
 AT_ONCE = 50
+STEP = 100
+"""Calls that are tried again before it is looked how long that took."""
+PATIENCE = 5.0
+"""Seconds that a browser is kept waiting while many are tried again."""
 
 
 @get("/quarantine", include_in_schema=False)
@@ -37,6 +42,7 @@ async def list_quarantine(request: Asker) -> Response[bytes]:
         connection=connection,
         older={"connection": connection, "before": found[AT_ONCE - 1].number} if len(found) > AT_ONCE else None,
         before=before,
+        onward=asked.get("onward") or None,
     )
 
 
@@ -61,7 +67,7 @@ async def retry_quarantined(request: Asker, receipt_id: Id) -> Response[Any]:
     except REFUSALS as error:
         return turned_down(request, here, error)
     if outcome.status == "quarantined":
-        session.tell(f"Still not understood: {outcome.reason}", kind="failed")
+        session.tell("It is still not understood. Why, and what to do, stands below.", kind="failed")
         return elsewhere(here)
     session.tell(f"The call is understood now: {outcome.status}.")
     return elsewhere(f"/events/{outcome.events[0]}" if outcome.events else "/quarantine")
@@ -69,9 +75,21 @@ async def retry_quarantined(request: Asker, receipt_id: Id) -> Response[Any]:
 
 @post("/quarantine/retry", include_in_schema=False)
 async def retry_quarantine(request: Asker) -> Response[Any]:
-    """Run the plugins again over all, or over those of one connection."""
-    given = api.RetryQuarantine(connection=form_of(request).one("connection"))
-    return await act(request, "/quarantine", _retried, api.retry_quarantine, given=given)
+    """Run the plugins again over all, or over those of one connection, for as long as somebody waits for a page."""
+    form = form_of(request)
+    connection, after = form.one("connection"), form.one("after")
+    retried, quarantined, until = 0, 0, asyncio.get_running_loop().time() + PATIENCE
+    try:
+        while True:
+            given = api.RetryQuarantine(connection=connection, after=after, limit=STEP)
+            done: api.Outcomes = await ask(request, api.retry_quarantine, given=given)
+            retried, quarantined, after = retried + done.retried, quarantined + done.quarantined, done.next
+            if after is None or asyncio.get_running_loop().time() >= until:
+                break
+    except REFUSALS as error:
+        return turned_down(request, "/quarantine", error)
+    session_of(request).tell(_retried(retried, quarantined, more=after is not None))
+    return elsewhere("/quarantine" + query(connection=connection, onward=after))
 
 
 @post("/quarantine/{receipt_id:str}/discard", include_in_schema=False)
@@ -111,12 +129,12 @@ def _words(services: Services) -> frozenset[str]:
     return frozenset(event for each in apis for event in each.events)
 
 
-def _retried(answer: api.Outcomes) -> str:
-    understood = answer.retried - answer.quarantined
-    if not answer.retried:
+def _retried(retried: int, quarantined: int, *, more: bool) -> str:
+    if not retried:
         return "Nothing is in quarantine: nothing was tried again."
-    tried = counted(answer.retried, "call was", "calls were")
-    return f"{tried} tried again: {number(understood)} understood now, {number(answer.quarantined)} still not."
+    tried = counted(retried, "call was", "calls were")
+    told = f"{tried} tried again: {number(retried - quarantined)} understood now, {number(quarantined)} still not."
+    return f"{told} There are more: go on with the rest." if more else told
 
 
 HANDLERS: list[Any] = [

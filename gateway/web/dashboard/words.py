@@ -3,23 +3,14 @@
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
+
+from gateway.pipeline.reasons import meaning
+from gateway.web.api.page import marked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _KIB = 1024
-_CODE = Markup("<code>{}</code>")
-REASONS: Mapping[str, str] = {
-    "not_understood": "{}",
-    "unrecognised": "No connection recognises it: it came to the inbound URL, and is like no provider's call.",
-    "ambiguous": "Several connections recognise it: give them URLs of their own.",
-    "connection_removed": "The connection it came for was removed.",
-    "plugin_error": "The provider's plugin failed ({}): mend it, then retry.",
-    "contradicted": "The provider says otherwise: {}",
-    "unconfirmed": "The provider was asked and not heard: {}",
-    "damaged": "What is kept of it is damaged: {}",
-}
-"""Why a call is in quarantine, by the word that its reason begins with; the rest of it in place of the braces."""
 _RECENT_HOURS = 20
 
 
@@ -94,13 +85,13 @@ def share(part: int, whole: int) -> str:
 
 
 def reason(said: str | None) -> Markup:
-    """Say why a call was not understood; what stands between backticks is shown as code."""
-    kind, _, rest = (said or "").partition(": ")
-    text = REASONS.get(kind, said or "It is not stated.")
-    parts = text.format(rest).split("`") if kind in REASONS else text.split("`")
-    if len(parts) % 2 == 0:  # one that is not closed
-        return escape("`".join(parts))
-    return Markup("").join(_CODE.format(part) if place % 2 else escape(part) for place, part in enumerate(parts))
+    """Say why a call was not understood."""
+    return marked(meaning(said).said)
+
+
+def todo(said: str | None) -> Markup:
+    """Say what to do about a call that was not understood, by its reason."""
+    return marked(meaning(said).todo)
 
 
 def short(identifier: str) -> str:
@@ -117,5 +108,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "share": share,
     "short": short,
     "reason": reason,
+    "todo": todo,
 }
 """What templates may say without knowing what time it is."""

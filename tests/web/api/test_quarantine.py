@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from tests.web.conftest import Gateway
 
+NOTHING = {"retried": 0, "quarantined": 0, "next": None}
 BODY = b'{"from":"talking","booking":"b1","secret":"xyz"}'
 
 
@@ -76,10 +77,22 @@ async def test_all_can_be_retried_at_once_or_those_of_one_connection(puzzled: Ga
         await puzzle(puzzled, b'{"from":"talking","booking":"b%d"}' % number)
     await puzzle(puzzled, b'{"from":"nobody"}')
     puzzled.talking.understands = True
-    assert await puzzled.post("/v1/quarantine/retry", {"connection": "con_none"}) == {"retried": 0, "quarantined": 0}
-    assert await puzzled.post("/v1/quarantine/retry") == {"retried": 4, "quarantined": 1}
+    assert await puzzled.post("/v1/quarantine/retry", {"connection": "con_none"}) == NOTHING
+    assert await puzzled.post("/v1/quarantine/retry") == {**NOTHING, "retried": 4, "quarantined": 1}
     assert len(await listed(puzzled)) == 1
     assert len((await puzzled.get("/v1/events"))["items"]) == 3
+
+
+async def test_many_are_retried_in_steps_each_of_which_says_where_to_go_on(puzzled: Gateway) -> None:
+    for number in range(5):
+        await puzzle(puzzled, b'{"from":"talking","n":%d}' % number)
+    done: list[Any] = []
+    after = None
+    while after is not None or not done:
+        done.append(await puzzled.post("/v1/quarantine/retry", {"limit": 2, "after": after}))
+        after = done[-1]["next"]
+    assert [each["retried"] for each in done] == [2, 2, 1]
+    assert sum(each["quarantined"] for each in done) == 5
 
 
 async def test_it_can_be_thrown_away_and_stays_away(puzzled: Gateway) -> None:

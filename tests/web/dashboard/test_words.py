@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.web.dashboard.words import ago, coming, counted, reason, share, size, span, when
+from gateway.web.dashboard.words import ago, coming, counted, reason, share, size, span, todo, when
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -60,16 +60,21 @@ def test_only_all_is_all_and_only_nothing_is_nothing(part: int, whole: int, text
 @pytest.mark.parametrize(
     ("said", "shown"),
     [
-        ("not_understood: no id - at `$.id`", "no id - at <code>$.id</code>"),
-        ("not_understood: {a} `<b>`", "{a} <code>&lt;b&gt;</code>"),
-        ("unrecognised", "No connection recognises it: it came to the inbound URL, and is like no provider's call."),
-        ("plugin_error: KeyError while recognising", "The provider's plugin failed (KeyError while recognising): mend"),
-        ("something_new: <b>`", "something_new: &lt;b&gt;`"),
+        ("not_understood: no id - at `$.id`", "The provider's plugin expects something else: no id - at <code>$.id<"),
+        ("not_understood: {a} `<b>`", "The provider's plugin expects something else: {a} <code>&lt;b&gt;</code>."),
+        ("unrecognised", "No connection recognises it: it came to the inbound URL, and is like no"),
+        ("plugin_error: KeyError while recognising", "The provider's plugin failed: KeyError while recognising."),
+        ("something_new: <b>`", "something_new: &lt;b&gt;`."),
         (None, "It is not stated."),
     ],
 )
 def test_why_a_call_is_in_quarantine_is_said_in_words(said: str | None, shown: str) -> None:
     assert str(reason(said)).replace("&#39;", "'").startswith(shown)
+
+
+def test_what_to_do_about_one_is_said_beside_it() -> None:
+    assert "Wait for a plugin that reads them, then retry" in todo("not_understood: no id - at `$.id`")
+    assert "(<code>$</code> is the body" in todo("not_understood: no id - at `$.id`")
 
 
 def test_counts_and_sizes() -> None:
