@@ -1,6 +1,8 @@
 """The bytes that a call came with, in the place of what became of them."""
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import rich_click as click
 
@@ -18,12 +20,14 @@ def raw_options(command: Command) -> Command:
     return command
 
 
-def show_one(wishes: Wishes, path: str, raw: bool, exact: bool) -> None:
-    """Show one thing, or the bytes of its call: on a terminal as text that steers nothing, in a pipe as they are."""
+def show_one(
+    wishes: Wishes, path: str, raw: bool, exact: bool, view: Callable[[Any], None] = show.print_details
+) -> None:
+    """Show one thing by `view`, or the bytes of its call: on a terminal as inert text, in a pipe as they are."""
     if exact and not raw:
         raise click.UsageError("--exact is about --raw")
     if not raw:
-        return wishes.one(path)
+        return wishes.one(path, view)
     with wishes.gateway() as gateway:
         content = gateway.raw(f"{path}/raw", {"exact": "true" if exact else None})
     if sys.stdout.isatty():

@@ -1,15 +1,16 @@
 """What is on its way to consumers, and what could not be understood."""
 
-from collections.abc import Callable
 from typing import Any
 
 import rich_click as click
+from rich.text import Text
 
 from gateway.cli import show
-from gateway.cli.progress import watching
+from gateway.cli.progress import progress, watching
 from gateway.cli.raw import raw_options, show_one
-from gateway.cli.reach import Gateway, ListGroup, Wishes, common, paging, segment
+from gateway.cli.reach import Failed, Gateway, ListGroup, Wishes, common, paging, segment
 from gateway.cli.table import Column
+from gateway.pipeline.reasons import meaning
 
 DELIVERIES = (
     Column("ID", "id", fold="never"),
@@ -26,6 +27,15 @@ QUARANTINE = (
     Column("RECEIVED", "received_at"),
     Column("REASON", "reason"),
 )
+
+STEP = 200
+"""Calls in quarantine that are retried with one question."""
+NEXT = {
+    "see its bytes": "gateway quarantine show {} --raw",
+    "translate again": "gateway quarantine retry {}",
+    "give it up": "gateway quarantine discard {}",
+}
+"""What can be done with a receipt, and how."""
 
 # --- deliveries ----------------------------------------------------------------------------------------------------
 
@@ -74,7 +84,13 @@ def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None) -
     """Try a dead delivery once more, or all of them with `--status dead`."""
     if (delivery is None) == (status is None):
         raise click.UsageError("name one delivery, or all dead ones with --status dead")
-    _retry(wishes, "/v1/deliveries", delivery, {"status": status}, _dead)
+    with wishes.gateway() as gateway:
+        if delivery is not None:
+            answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
+        else:
+            with watching(lambda: _dead(gateway)):
+                answer = gateway.post("/v1/deliveries/retry", {"status": status}, patient=True)
+    wishes.answer(answer, show.print_details)
 
 
 def _dead(gateway: Gateway) -> str:
@@ -106,8 +122,18 @@ def list_quarantine(wishes: Wishes, /, **query: Any) -> None:
 @common
 @click.pass_obj
 def show_quarantined(wishes: Wishes, receipt: str, raw: bool, exact: bool) -> None:
-    """Show one receipt and why it was not understood, or with --raw the bytes that came."""
-    show_one(wishes, f"/v1/quarantine/{segment(receipt)}", raw, exact)
+    """Show one receipt, why it was not understood and what to do, or with --raw the bytes that came."""
+    show_one(wishes, f"/v1/quarantine/{segment(receipt)}", raw, exact, _print_quarantined)
+
+
+def _print_quarantined(item: dict[str, Any]) -> None:
+    """Say under what is known of it what that means, and the commands that come next."""
+    show.print_details(item)
+    found, receipt = meaning(item.get("reason")), show.clean(item["receipt"])
+    show.say()
+    show.print_named([("why", [Text(show.clean(found.said))]), ("what to do", [Text(show.clean(found.todo))])])
+    show.say()
+    show.print_named([(what, [Text(command.format(receipt))]) for what, command in NEXT.items()])
 
 
 @quarantine.command("retry")
@@ -119,22 +145,34 @@ def retry_quarantined(wishes: Wishes, receipt: str | None, everything: bool) -> 
     """Translate a receipt again, or all of them, after its plugin was put right."""
     if (receipt is None) != everything:
         raise click.UsageError("name one receipt, or all with --all")
-    _retry(wishes, "/v1/quarantine", receipt, {}, _quarantined)
-
-
-def _quarantined(gateway: Gateway) -> str:
-    return f"{gateway.get('/v1/stats', holds='receipts')['receipts']['quarantined']:,} in quarantine"
-
-
-def _retry(wishes: Wishes, path: str, one: str | None, which: dict[str, Any], left: Callable[[Gateway], str]) -> None:
-    """Retry one thing of a list, or all `which` are meant; `left` tells meanwhile how many there still are."""
     with wishes.gateway() as gateway:
-        if one is not None:
-            answer = gateway.post(f"{path}/{segment(one)}/retry")
+        if receipt is not None:
+            answer = gateway.post(f"/v1/quarantine/{segment(receipt)}/retry", holds="status")
+            left = answer["status"] == "quarantined" and _still(answer)
         else:
-            with watching(lambda: left(gateway)):
-                answer = gateway.post(f"{path}/retry", which)
-    wishes.answer(answer, show.print_details)
+            answer = _retry_all(gateway)
+            left = f"{answer['quarantined']:,} of {answer['retried']:,} are" if answer["quarantined"] else ""
+    if wishes.as_json or not left:
+        wishes.answer(answer, show.print_details)
+    if left:
+        raise Failed(f"{left} still not understood: `gateway quarantine show ID` says what to do")
+
+
+def _still(answer: dict[str, Any]) -> str:
+    return f"{answer['receipt']} ({answer['reason']}) is"
+
+
+def _retry_all(gateway: Gateway) -> dict[str, Any]:
+    """Retry all, some at a time: each answer comes soon, and it can be told how far that is."""
+    sums, after = {"retried": 0, "quarantined": 0}, None
+    with progress() as tell:
+        while True:
+            answer = gateway.post("/v1/quarantine/retry", {"limit": STEP, "after": after}, holds="retried")
+            sums = {name: amount + answer[name] for name, amount in sums.items()}
+            after = answer["next"]
+            if after is None:
+                return {**answer, **sums}
+            tell(f"{sums['retried']:,} tried again, {sums['quarantined']:,} of them still not understood")
 
 
 @quarantine.command("discard")

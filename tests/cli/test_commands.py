@@ -1,9 +1,11 @@
 """Every command asks one thing of the API, and prints what it answers."""
 
+import json
 from typing import Any
 
 import pytest
 
+from gateway.cli.traffic import STEP
 from tests.cli.conftest import (
     API_KEY,
     CONNECTION,
@@ -71,7 +73,10 @@ COMMANDS: list[Case] = [
     ("quarantine", "GET", "/v1/quarantine", None, page(QUARANTINED)),
     (f"quarantine show {RCP}", "GET", f"/v1/quarantine/{RCP}", None, QUARANTINED),
     (f"quarantine retry {RCP}", "POST", f"/v1/quarantine/{RCP}/retry", None, {"status": "accepted"}),
-    ("quarantine retry --all", "POST", "/v1/quarantine/retry", {}, {"accepted": 1, "quarantined": 0}),
+    (
+        "quarantine retry --all", "POST", "/v1/quarantine/retry", {"limit": STEP, "after": None},
+        {"retried": 1, "quarantined": 0, "next": None},
+    ),
     (f"quarantine discard {RCP}", "DELETE", f"/v1/quarantine/{RCP}", None, None),
     ("keys", "GET", "/v1/keys", None, page(API_KEY)),
     (
@@ -90,6 +95,38 @@ def test_a_command_asks_the_api_and_prints_its_answer(cli: Cli, standin: StandIn
     assert (ended.status, ended.err) == (0, "")
     assert ended.answer == (answer if answer is not None else {})
     assert [(one.method, one.path, one.key, one.body) for one in standin.asked] == [(method, path, KEY, body)]
+
+
+def test_a_quarantined_call_is_shown_with_what_it_means_and_what_to_do_next(cli: Cli, standin: StandIn) -> None:
+    standin.answer("GET", f"/v1/quarantine/{RCP}", {**QUARANTINED, "reason": "not_understood: no id - at `$.id`"})
+    shown = cli("quarantine", "show", RCP).out
+    assert "reason       not_understood: no id - at `$.id`\n" in shown
+    assert "why         The provider's plugin expects something else: no id - at `$.id`.\n" in shown
+    assert "what to do  Calls like this are new to the plugin" in shown
+    for command in (f"show {RCP} --raw", f"retry {RCP}", f"discard {RCP}"):
+        assert f"gateway quarantine {command}\n" in shown
+
+
+def test_a_call_that_stays_in_quarantine_is_a_failure_with_its_reason(cli: Cli, standin: StandIn) -> None:
+    still = {"status": "quarantined", "receipt": RCP, "events": [], "reason": "not_understood: no id - at `$.id`"}
+    standin.answer("POST", f"/v1/quarantine/{RCP}/retry", still)
+    ended = cli("quarantine", "retry", RCP)
+    assert (ended.status, ended.out) == (1, "")
+    assert ended.err.startswith(f"gateway: {RCP} (not_understood: no id - at `$.id`) is still not understood: ")
+    ended = cli("quarantine", "retry", RCP, "--json")
+    assert (ended.status, json.loads(ended.out)) == (1, still)
+
+
+def test_all_in_quarantine_are_retried_in_steps_whose_sums_are_told(cli: Cli, standin: StandIn) -> None:
+    steps = [{"retried": 2, "quarantined": 0, "next": "rcp_2"}, {"retried": 1, "quarantined": 1, "next": None}]
+    answers = iter([*steps, *steps])
+    standin.answer("POST", "/v1/quarantine/retry", lambda _: next(answers))
+    ended = cli("quarantine", "retry", "--all", "--json")
+    assert json.loads(ended.out) == {"retried": 3, "quarantined": 1, "next": None}
+    assert (ended.status, ended.err) == (
+        1, "gateway: 1 of 3 are still not understood: `gateway quarantine show ID` says what to do\n"
+    )  # fmt: skip
+    assert [one.body["after"] for one in standin.asked] == [None, "rcp_2"]
 
 
 @pytest.mark.parametrize("case", COMMANDS, ids=[c[0] for c in COMMANDS])

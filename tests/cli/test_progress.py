@@ -1,9 +1,11 @@
 """How far long work is, is told on a terminal, beside the output, in one line; elsewhere nothing is."""
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import pytest
 
 from gateway.cli import progress as told
@@ -63,7 +65,7 @@ def test_a_retry_of_many_tells_how_many_there_still_are(beside: Callable[[], Non
     def stats(query: object) -> object:
         del query
         asked.set()
-        return {"deliveries": {"dst_1": {"dead": 1234}}, "receipts": {"quarantined": 5}}
+        return {"deliveries": {"dst_1": {"dead": 1234}}}
 
     def retried(query: object) -> object:
         del query
@@ -75,9 +77,9 @@ def test_a_retry_of_many_tells_how_many_there_still_are(beside: Callable[[], Non
     ended = cli("deliveries", "retry", "--status", "dead")
     assert ended.status == 0
     assert "1,234 still dead" in ended.err
-    asked.clear()
-    standin.answer("POST", "/v1/quarantine/retry", retried)
-    assert "5 in quarantine" in cli("quarantine", "retry", "--all").err
+    steps = iter([{"retried": 1000, "quarantined": 2, "next": "rcp_9"}, {"retried": 1, "quarantined": 0, "next": None}])
+    standin.answer("POST", "/v1/quarantine/retry", lambda _: next(steps))
+    assert "1,000 tried again, 2 of them still not understood" in cli("quarantine", "retry", "--all").err
 
 
 def test_a_backup_tells_how_much_is_copied(
@@ -114,3 +116,18 @@ def _watching_until(written: threading.Event) -> object:
         return told.watching(looking)
 
     return watching
+
+
+def test_a_retry_of_many_is_waited_for_as_long_as_it_takes(
+    cli: Cli, standin: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hasty(url: str, key: str) -> httpx.Client:
+        return httpx.Client(base_url=url, headers={"authorization": key}, trust_env=False, timeout=0.1)
+
+    def retried(_: object) -> object:
+        time.sleep(0.4)
+        return {"retried": 1234}
+
+    monkeypatch.setattr("gateway.egress.gateway_client", hasty)
+    standin.answer("POST", "/v1/deliveries/retry", retried)
+    assert cli("deliveries", "retry", "--status", "dead", "--json").answer == {"retried": 1234}

@@ -158,8 +158,11 @@ async def test_what_was_not_understood_can_be_seen_retried_and_given_up(stage: S
     assert answer["status"] == "quarantined"
     assert answer["receipt"] in (await stage.gateway("quarantine")).out
     assert (await stage.gateway("quarantine", "show", answer["receipt"], "--json")).answer["reason"] == answer["reason"]
-    assert (await stage.gateway("quarantine", "retry", answer["receipt"], "--json")).answer["status"] == "quarantined"
-    assert (await stage.gateway("quarantine", "retry", "--all", "--json")).answer["quarantined"] == 1
+    retried = await stage.gateway("quarantine", "retry", answer["receipt"])
+    assert (retried.status, retried.out) == (1, "")
+    assert answer["reason"] in retried.err
+    retried = await stage.gateway("quarantine", "retry", "--all", "--json")
+    assert (retried.status, json.loads(retried.out)["quarantined"]) == (1, 1)
     assert (await stage.gateway("quarantine", "discard", answer["receipt"])).status == 0
     assert (await stage.gateway("quarantine", "--json")).answer["items"] == []
 
@@ -222,6 +225,14 @@ async def test_a_refusal_of_the_vendor_is_told_and_nothing_remains(stage: Stage)
     assert ended.err.count("\n") == 1
     assert "rgo-wrong-key" not in ended.err
     assert (await stage.gateway("connections", "--json")).answer["items"] == []
+
+
+async def test_a_provider_that_there_is_not_is_told_with_those_that_there_are(stage: Stage) -> None:
+    ended = await stage.gateway("connect", "nosuch")
+    assert ended.status == 1
+    assert ended.err == "gateway: there is no provider nosuch; there is harmonizely, harmony, meetergo\n"
+    near = await stage.gateway("connect", "harmonizly")
+    assert near.err.startswith("gateway: there is no provider harmonizly; did you mean `harmonizely`?")
 
 
 @pytest.mark.embedded  # one process has it
