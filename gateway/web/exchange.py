@@ -61,18 +61,22 @@ class Exchange:
         if self.disconnected or self._connection.transport.is_closing():
             return
         head = self._head
-        admitted = self._ingest.admit(head.method, head.path, head.headers)
+        self._ingest.admit(head.method, head.path, head.headers, self._admitted)
+
+    def _admitted(self, admitted: Inbox | Answer) -> None:
         if isinstance(admitted, Answer):
             self._answer(admitted)
             return
+        if self.disconnected or self._connection.transport.is_closing():
+            return
         self._inbox = admitted
-        if head.expects and not self.body:
+        if self._head.expects and not self.body:
             self._connection.transport.write(_CONTINUE)
         self._go_on()
 
     def feed(self, part: bytes) -> None:
-        """Take the next part of the body; what comes after the answer is let go."""
-        if not self.response_complete:
+        """Take the next part of the body; what comes after the answer, or far beyond the cap, is let go."""
+        if not self.response_complete and len(self.body) <= self._ingest.max_body:
             self.body += part
             if len(self.body) > self._ingest.max_body:
                 self._go_on()

@@ -45,20 +45,23 @@ class Following:
         self._asked.clear()
         waiting, self._waiting = self._waiting, []
         began = asyncio.get_running_loop().time()
+        failed: StoreUnavailable | None = StoreUnavailable("the configuration cannot be read")
         try:
             version = await self._store.look_at_version()
             if version != self._seen:
                 await self._inboxes.refresh()
                 self._seen = version
+            failed = None
         except StoreUnavailable as error:
-            _tell(waiting, error)
+            failed = error
             raise
-        _tell(waiting, None)
+        finally:
+            _tell(waiting, failed)
         return asyncio.get_running_loop().time() - began
 
     async def _rest(self, took: float, changed: "asyncio.Future[bool]") -> None:
         await asyncio.sleep(took)
-        asked = asyncio.ensure_future(self._asked.wait())
+        asked: asyncio.Future[bool] = asyncio.ensure_future(self._asked.wait())
         try:
             await asyncio.wait({changed, asked}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({asked}, timeout=BREATH_SECONDS)

@@ -39,6 +39,7 @@ class Answer(NamedTuple):
 
 
 Answering = Callable[[Answer], None]
+Admitting = Callable[[Inbox | Answer], None]
 
 
 class Ingest:
@@ -51,13 +52,37 @@ class Ingest:
         self._reader = ThreadPoolExecutor(1, "large-calls")
         self.too_large = problem(413, "Content Too Large", f"A body has at most {self.max_body} bytes.")
 
-    def admit(self, method: bytes, path: bytes, headers: Headers) -> Inbox | Answer:
-        """Find whose URL it is, or the answer to give without reading a byte of the body."""
+    def admit(self, method: bytes, path: bytes, headers: Headers, told: Admitting) -> None:
+        """Find whose URL it is, or the answer to give without reading a byte of the body.
+
+        `told` hears it: at once, or when a URL that nobody here knows was looked for among what others just made.
+        """
         matched = PATH.fullmatch(path)
-        inbox = self._services.inboxes.by_token(matched[1].decode("ascii")) if matched else None
+        if matched is None:
+            told(self._unknown())
+            return
+        token, following = matched[1].decode("ascii"), self._services.following
+        inbox = self._services.inboxes.by_token(token)
+        if inbox is None and following is not None:
+            following.latest().add_done_callback(lambda done: told(self._late(method, token, headers, done)))
+        else:
+            told(self._admit(method, inbox, headers))
+
+    def _late(self, method: bytes, token: str, headers: Headers, latest: "asyncio.Future[None]") -> Inbox | Answer:
+        try:
+            latest.result()
+        except StoreUnavailable as error:
+            self._count(UNKNOWN, "unavailable")
+            return _unavailable(error.retry_after)
+        return self._admit(method, self._services.inboxes.by_token(token), headers)
+
+    def _unknown(self) -> Answer:
+        self._count(UNKNOWN, "refused", "token")
+        return _NOTHING_HERE
+
+    def _admit(self, method: bytes, inbox: Inbox | None, headers: Headers) -> Inbox | Answer:
         if inbox is None:
-            self._count(UNKNOWN, "refused", "token")
-            return _NOTHING_HERE
+            return self._unknown()
         if method != b"POST":
             return _PROBED if method in (b"GET", b"HEAD") else _NOT_A_POST
         for name, value in headers:
@@ -117,10 +142,11 @@ class Ingest:
             latest.result()
             now = self._services.inboxes.by_token(inbound.url.rpartition("/")[2])
             if now is None:
-                answer(_NOTHING_HERE)
+                answer(self._unknown())
             else:
                 self._receive(inbound, now, answer, latest=True)
         except StoreUnavailable as error:
+            self._count(UNKNOWN, "unavailable")
             answer(_unavailable(error.retry_after))
         except Exception as error:  # noqa: BLE001 -- as above
             answer(_failed(error))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.contract.errors import StoreUnavailable
 from gateway.store.model import Accepted
 from gateway.web.app import create_app
 from gateway.web.ingest import Ingest
@@ -312,3 +313,78 @@ async def test_calls_under_way_are_answered_before_the_gateway_stops(gateway: Ga
             assert await line.rest() == b""
         await serving
     assert await events(gateway) == 2
+
+
+class Elsewhere:
+    """All was set up at another gateway: here nothing is known before a look is over."""
+
+    def __init__(self, gateway: Gateway, patch: pytest.MonkeyPatch) -> None:
+        self.looking: list[asyncio.Future[None]] = []
+        self._looked = False
+        by_token = gateway.services.inboxes.by_token
+        patch.setattr(gateway.services.inboxes, "by_token", lambda token: by_token(token) if self._looked else None)
+        patch.setattr(gateway.services, "following", self)
+
+    def latest(self) -> "asyncio.Future[None]":
+        self.looking.append(asyncio.get_running_loop().create_future())
+        return self.looking[-1]
+
+    async def looked(self, error: StoreUnavailable | None = None) -> None:
+        """End the look that somebody waits for."""
+        await until(lambda: bool(self.looking))
+        self._looked = error is None
+        for each in self.looking:
+            if error is None:
+                each.set_result(None)
+            else:
+                each.set_exception(error)
+        self.looking.clear()
+
+
+@pytest.fixture
+def elsewhere(gateway: Gateway, url: str, monkeypatch: pytest.MonkeyPatch) -> Elsewhere:
+    assert url, "what is set up, is set up"
+    return Elsewhere(gateway, monkeypatch)
+
+
+async def test_a_url_that_was_made_elsewhere_is_looked_for_before_it_is_refused(
+    url: str, line: Line, elsewhere: Elsewhere
+) -> None:
+    line.say(call(url, made("b1")), call(url, made("b2")))
+    await elsewhere.looked()
+    assert [json.loads((await line.hear())[2])["status"] for _ in range(2)] == ["accepted", "accepted"]
+
+
+async def test_a_caller_that_asks_first_waits_for_the_look(url: str, line: Line, elsewhere: Elsewhere) -> None:
+    body = made("b1")
+    line.say(call(url, body, b"expect: 100-continue").removesuffix(body))
+    await elsewhere.looked()
+    assert await line.status() == 100
+    line.say(body)
+    assert await line.status() == 200
+
+
+async def test_a_body_over_the_cap_is_refused_when_the_url_was_looked_for(
+    gateway: Gateway, url: str, line: Line, elsewhere: Elsewhere
+) -> None:
+    chunk = b"8000\r\n%b\r\n" % (b"x" * 0x8000)
+    line.say(call(url).replace(b"content-length: 0", b"transfer-encoding: chunked"))
+    line.say(chunk * (gateway.services.settings.max_body // 0x8000 + 2), b"0\r\n\r\n")
+    await elsewhere.looked()
+    assert await line.status() == 413
+    line.say(call(url, made("b1")))
+    assert await line.status() == 200
+
+
+async def test_a_url_that_is_nowhere_is_not_found_and_none_is_while_nobody_can_look(
+    gateway: Gateway, line: Line, elsewhere: Elsewhere
+) -> None:
+    line.say(call(gateway.url + "/in/" + "x" * 43, b"never read"))
+    await elsewhere.looked(StoreUnavailable("gone"))
+    status, fields, _ = await line.hear()
+    assert (status, "retry-after" in fields) == (503, True)
+    line.say(call(gateway.url + "/in/" + "x" * 43, b"never read"))
+    await elsewhere.looked()
+    assert await line.status() == 404
+    line.say(call(gateway.url + "/in/too-short", b"never read"))
+    assert await line.status() == 404

@@ -18,15 +18,15 @@ class World:
 
     def __init__(self) -> None:
         self.version = self.read = 0
-        self.down = False
+        self.error: Exception | None = None
         self.bell = asyncio.Event()
         self.takes = 0.0
         self.looks: list[tuple[float, float]] = []
         self.looking, self.refreshed = asyncio.Event(), asyncio.Event()
 
     async def look_at_version(self) -> int:
-        if self.down:
-            raise StoreUnavailable("gone")
+        if self.error is not None:
+            raise self.error
         began, version = asyncio.get_running_loop().time(), self.version
         self.looking.set()
         await asyncio.sleep(self.takes)
@@ -105,12 +105,13 @@ async def test_a_bell_that_rings_during_a_look_is_heard(monkeypatch: pytest.Monk
         await world.refreshed.wait()
 
 
-async def test_who_asks_while_the_database_is_away_is_told_so() -> None:
+@pytest.mark.parametrize("error", [StoreUnavailable("gone"), ValueError("made by a newer gateway")])
+async def test_who_asks_while_nothing_can_be_looked_up_is_told_so(error: Exception) -> None:
     world = World()
     following = Following(world, world)  # type: ignore[arg-type]  # -- as above
-    world.down = True
+    world.error = error
     asked = following.latest()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises(type(error)):
         await following.run()
     with pytest.raises(StoreUnavailable):
         await asked
