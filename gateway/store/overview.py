@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gateway.contract.events import event_id
 from gateway.store.engines.engine import Row, Tx
-from gateway.store.ids import LARGEST, delivery_number, key_hash, receipt_id
+from gateway.store.ids import LARGEST, delivery_id, delivery_number, key_hash, receipt_id
 from gateway.store.listing import delivery_of
 from gateway.store.model import Delivery, DeliveryStatus, ReceiptStatus
 from gateway.store.routes import named
@@ -68,6 +68,11 @@ class NextTry(Struct, frozen=True):
     created_at: int
     last_status: int | None
     last_error: str | None
+
+    @property
+    def trying(self) -> bool:
+        """Say that it is being tried; `due` is then when that is given up."""
+        return self.attempt > 0 and self.last_status is None and self.last_error is None
 
 
 class Queues(Struct, frozen=True, kw_only=True):
@@ -147,6 +152,15 @@ class Overview:
             else (_sql.newest_deliveries_in_status, {**page, "status": status})
         )
         return await self._read(lambda tx: [delivery_of(row) for row in tx.run(statement, **where)])
+
+    async def trying(self, deliveries: Sequence[Delivery]) -> frozenset[str]:
+        """Tell the ids of those that are being tried; what stands as due is when that is given up."""
+        numbers = [delivery_number(each.id) for each in deliveries if each.status == "pending" and each.attempt]
+        if not numbers:
+            return frozenset()
+        return await self._read(
+            lambda tx: frozenset(delivery_id(number) for (number,) in tx.run(_sql.trying, numbers=numbers))
+        )
 
     async def set_aside(
         self,

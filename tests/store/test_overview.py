@@ -46,6 +46,22 @@ async def test_an_event_stands_with_what_became_of_its_deliveries(store: Store) 
     assert (await store.overview.events())[0].outcomes == {"delivered": 1, "pending": 1}
 
 
+async def test_what_is_being_tried_is_told_from_what_waits(store: Store) -> None:
+    one, _ = await subscribe(store, "dst_1"), await subscribe(store, "dst_2")
+    await accept(store, 1)
+    (claimed,) = await store.claim(one.number, 1, 30.0)
+    every = await store.overview.deliveries()
+    (tried,) = await store.overview.trying(every)
+    assert tried == next(each.id for each in every if each.destination == "dst_1")
+    assert {name: each.trying for name, each in (await store.overview.queues()).next_try.items()} == {
+        "dst_1": True, "dst_2": False,
+    }  # fmt: skip
+    await store.settle([result(claimed, "retry")])
+    every = await store.overview.deliveries()
+    assert await store.overview.trying(every) == frozenset()
+    assert not any(each.trying for each in (await store.overview.queues()).next_try.values())
+
+
 async def test_deliveries_are_listed_newest_first_by_status_and_destination(store: Store) -> None:
     one, _ = await subscribe(store, "dst_1"), await subscribe(store, "dst_2")
     await accept(store, 1)

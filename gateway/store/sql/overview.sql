@@ -24,6 +24,12 @@ SELECT * FROM shown_deliveries
    AND (CAST(:destination AS TEXT) IS NULL OR destination = :destination)
  ORDER BY number DESC LIMIT :limit
 
+-- name: trying
+-- Of these, the ones whose latest try has not come to a result: they are being tried until their lease ends.
+SELECT number FROM deliveries d
+ WHERE number IN (:numbers*) AND status = 'pending' AND attempt > 0
+   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.number AND a.number = d.attempt)
+
 -- name: newest_set_aside
 SELECT number, digest, connection, reason, received_at, size
   FROM receipts

@@ -35,6 +35,7 @@ async def list_deliveries(request: Asker) -> Response[bytes]:
         request,
         "deliveries.html",
         found=found[:AT_ONCE],
+        trying=await services.store.overview.trying(found),
         names=await Names.read(services),
         status=status or ANY,
         sums=sums,
@@ -52,7 +53,14 @@ async def show_delivery(request: Asker, delivery_id: Id) -> Response[bytes]:
     if found is None:
         raise missing("delivery")
     delivery, attempts = found
-    return await page(request, "delivery.html", delivery=delivery, attempts=attempts, names=await Names.read(services))
+    return await page(
+        request,
+        "delivery.html",
+        delivery=delivery,
+        attempts=attempts,
+        names=await Names.read(services),
+        trying=bool(await services.store.overview.trying([delivery])),
+    )
 
 
 @post("/deliveries/{delivery_id:str}/retry", include_in_schema=False)

@@ -105,7 +105,8 @@ async def show_booking(request: Asker) -> Response[bytes]:
     if not rows:
         raise missing("booking, or nothing is kept of it")
     story = [(row, await services.store.deliveries(event=row.id)) for row in reversed(rows)]
-    return await page(request, "booking.html", key=key, story=story, names=names)
+    trying = await services.store.overview.trying([each for _, deliveries in story for each in deliveries])
+    return await page(request, "booking.html", key=key, story=story, names=names, trying=trying)
 
 
 async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[bytes]:
@@ -121,6 +122,7 @@ async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[byt
     if reveal:
         await services.store.audit.add(request.auth.id, "show_personal_data", event.id)
     envelope: dict[str, Any] = msgspec.json.decode(event.body) if reveal else veil.event(event.body)
+    sent = await _sent(services, event)
     return await page(
         request,
         "event.html",
@@ -130,7 +132,8 @@ async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[byt
         booking=_booking(envelope),
         starts=_time((_booking(envelope) or {}).get("start")),
         came_in=await _came_in(services, event, envelope, reveal=reveal),
-        sent=await _sent(services, event),
+        sent=sent,
+        trying=await services.store.overview.trying([each.delivery for each in sent]),
         names=await Names.read(services),
         revealed=reveal,
         warnings=WARNINGS,

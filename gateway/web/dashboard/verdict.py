@@ -9,12 +9,13 @@ from msgspec import Struct
 from gateway.store.model import Counts, Destination
 from gateway.store.overview import NextTry
 from gateway.web.api.connections import ConnectionView
+from gateway.web.api.pages import moment
+from gateway.web.dashboard import words
 from gateway.web.dashboard.words import counted, number, span
 
 Level = Literal["good", "calm", "wait", "bad"]
 LATE_MS = 60_000
 """A delivery that is due so long and was never tried says that the gateway itself does not get on."""
-SOON_MS = 1_000
 RECENT_REFUSALS = timedelta(hours=1)
 
 
@@ -138,8 +139,7 @@ def _outlook(upcoming: NextTry | None, waiting: int, now: int) -> str:
     if upcoming is None:
         return "; nothing waits for it any more."
     said = f" ({upcoming.last_error})" if upcoming.last_error else ""
-    wait = upcoming.due - now
-    return f"{said}: {_waits(waiting)}, next try {'now' if wait < SOON_MS else f'in {_length(wait)}'}."
+    return f"{said}: {_waits(waiting)}, {words.upcoming(upcoming.due, moment(now), trying=upcoming.trying)}."
 
 
 def _waits(amount: int) -> str:

@@ -1,14 +1,14 @@
 """How things read on a page: times with their zone, sizes, counts, and text that others chose."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup
 
 from gateway.pipeline.reasons import meaning
 from gateway.web.api.page import marked
+from gateway.web.api.pages import moment
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _KIB = 1024
 _RECENT_HOURS = 20
@@ -16,9 +16,7 @@ _RECENT_HOURS = 20
 
 def at(value: datetime | int | None) -> datetime | None:
     """Take a time, or epoch milliseconds, as a UTC time."""
-    if value is None or isinstance(value, datetime):
-        return value
-    return _EPOCH + timedelta(milliseconds=value)
+    return value if value is None or isinstance(value, datetime) else moment(value)
 
 
 def when(value: datetime | int | None, now: datetime) -> Markup | str:
@@ -46,6 +44,13 @@ def coming(value: datetime | int | None, now: datetime) -> str:
     """Say in how long something is due; what was due before is done now."""
     moment = at(value)
     return "now" if moment is None or (moment - now).total_seconds() < 1 else ago(moment, now)
+
+
+def upcoming(due: datetime | int | None, now: datetime, *, trying: bool) -> str:
+    """Say when something that waits is tried next. While it is tried, what is due is the end of waiting for that."""
+    if trying and coming(due, now) != "now":
+        return "being tried now"
+    return f"next try {coming(due, now)}"
 
 
 def span(seconds: float) -> str:
@@ -94,6 +99,20 @@ def todo(said: str | None) -> Markup:
     return marked(meaning(said).todo)
 
 
+def kinds(patterns: Sequence[str]) -> str:
+    """Say which event types a destination gets."""
+    return ", ".join(_kind(pattern) for pattern in patterns)
+
+
+def _kind(pattern: str) -> str:
+    family = pattern.removesuffix(".*")
+    if pattern == "*":
+        return "all events that providers cause"
+    if family == "gateway":
+        return "the gateway's own events"
+    return pattern if family == pattern else f"all {family} events"
+
+
 def short(identifier: str) -> str:
     """Cut a public id so that it fits a column and is still found again."""
     prefix, _, rest = identifier.partition("_")
@@ -107,6 +126,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "counted": counted,
     "share": share,
     "short": short,
+    "kinds": kinds,
     "reason": reason,
     "todo": todo,
 }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.web.dashboard.words import ago, coming, counted, reason, share, size, span, todo, when
+from gateway.web.dashboard.words import ago, coming, counted, kinds, reason, share, size, span, todo, upcoming, when
 
 NOW = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 
@@ -42,6 +42,13 @@ def test_what_is_to_come_is_said_so() -> None:
     assert coming(NOW - timedelta(minutes=3), NOW) == "now"
 
 
+def test_a_delivery_that_is_being_tried_is_not_said_to_be_tried_at_the_end_of_that() -> None:
+    later, before = NOW + timedelta(seconds=30), NOW - timedelta(seconds=1)
+    assert upcoming(later, NOW, trying=False) == "next try in 30 s"
+    assert upcoming(later, NOW, trying=True) == "being tried now"
+    assert upcoming(before, NOW, trying=True) == "next try now", "whoever tried it came to an end"
+
+
 @pytest.mark.parametrize(
     ("part", "whole", "text"),
     [
@@ -75,6 +82,11 @@ def test_why_a_call_is_in_quarantine_is_said_in_words(said: str | None, shown: s
 def test_what_to_do_about_one_is_said_beside_it() -> None:
     assert "Wait for a plugin that reads them, then retry" in todo("not_understood: no id - at `$.id`")
     assert "(<code>$</code> is the body" in todo("not_understood: no id - at `$.id`")
+
+
+def test_what_a_destination_gets_is_said_in_words() -> None:
+    assert kinds(["*", "gateway.*"]) == "all events that providers cause, the gateway's own events"
+    assert kinds(["booking.*", "form.submitted"]) == "all booking events, form.submitted"
 
 
 def test_counts_and_sizes() -> None:
