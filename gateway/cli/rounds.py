@@ -14,6 +14,8 @@ Verdict = Literal["ok", "warning", "failed"]
 STYLES = {"ok": "green", "warning": "yellow", "failed": "red"}
 LATELY = timedelta(days=1)
 """So long a refused call is news; on the internet somebody always tries something."""
+TELL = "If a provider's own list of the webhooks it sent shows failures (401), they are its calls"
+"""How to tell a provider's calls from forged ones: the gateway keeps nothing of either."""
 REFUSED = {
     "token": (
         "calls to a URL that is none of this gateway's (404)",
@@ -21,7 +23,7 @@ REFUSED = {
     ),
     "signature": (
         "calls that fit no connection, or are not signed with its secret (401)",
-        "`gateway connections` says who calls; a new webhook needs `gateway connect PROVIDER` first",
+        f"forged calls are refused like this: nothing came in. {TELL}: `gateway connect PROVIDER`, or mend its secret",
     ),
     "encoding": ("compressed calls (415)", "switch the compression of webhooks off at the provider"),
 }
@@ -182,8 +184,8 @@ def _refused(about: str, checked: dict[str, Any]) -> Finding:
     if checked["verification"] == "token":
         return Finding(about, "warning", detail, f"`gateway connections show {checked['id']}` says what it takes")
     advice = (
-        "they are forged, or the provider has another secret: give it with "
-        f"`gateway connections rotate {checked['id']} --signing-secret`"
+        f"they may be forged: then all is well, and nothing came in. {TELL}, signed with another secret: give that "
+        f"with `gateway connections rotate {checked['id']} --signing-secret`"
     )
     return Finding(about, "warning", detail, advice)
 

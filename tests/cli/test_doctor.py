@@ -121,6 +121,7 @@ def test_refused_calls_are_found_with_what_they_did(cli: Cli, well: StandIn) -> 
     assert "gateway url" in finding(ended, "refused calls")["advice"]
     found = finding(ended, "connection Sales")
     assert "refused calls that look like its own (401): 4" in found["detail"]
+    assert found["advice"].startswith("they may be forged: then all is well, and nothing came in. If a provider's own")
     assert f"connections rotate {CON} --signing-secret" in found["advice"]
     assert ": 9 since" not in ended.out
 
