@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from gateway.pipeline.deliver import Door, Terms, deliver, failed
 from gateway.pipeline.pace import Pace, Ramp
 from gateway.pipeline.retry import DAY, GONE, hopeless
+from gateway.store.ids import delivery_id
 from gateway.store.model import Claimed, Destination, Result
 
 MOST_IN_FLIGHT = 16
@@ -20,6 +21,8 @@ FIRST_IN_FLIGHT = 4
 LEASE_MARGIN = 30.0
 """Seconds a claim outlives the timeout, so that a result in time always finds its lease."""
 TOO_MANY, FIRST_SERVER_ERROR = 429, 500
+SAY_AGAIN = 60.0
+"""Seconds in which it is logged once at most that a destination begins to fail: one may take every other event."""
 
 _log = structlog.get_logger(__name__)
 
@@ -63,6 +66,8 @@ class Lane:
         self._sending: dict[asyncio.Task[Result], tuple[Claimed, Destination]] = {}
         self._finished: list[Result] = []
         self._ended_with: tuple[Destination, str] | None = None
+        self._told = destination.failing_since is not None
+        self._tell_from = now
         self._hungry = True
         self._open = True
         self._bell = asyncio.Event()
@@ -216,15 +221,32 @@ class Lane:
         if error is not None:  # one event that cannot be sent must neither end the lane nor be tried for ever
             _log.error("delivery broke", **self._about(claimed), error=type(error).__name__, at=_place(error))
             return failed(claimed, self._terms, f"the gateway failed: {type(error).__name__}")
+        self._tell(claimed, task.result())
         return task.result()
+
+    def _tell(self, claimed: Claimed, result: Result) -> None:
+        """Log when it begins to fail, and when it takes something again; the tries in between are counted, not told."""
+        now = time.monotonic()
+        if result.outcome == "delivered" and self._told:
+            self._told = False
+            _log.info("destination recovered", **self._about(claimed))
+        elif result.outcome != "delivered" and not self._told and now >= self._tell_from:
+            self._told, self._tell_from = True, now + SAY_AGAIN
+            if result.outcome != "dead":  # that is told each time
+                _log.warning("delivery failed", **self._about(claimed), status=result.status, error=result.error)
 
     def _finish(self, claimed: Claimed, result: Result) -> None:
         self._finished.append(result)
         if result.outcome == "dead":
-            _log.warning("delivery dead", **self._about(claimed), error=result.error)
+            _log.warning("delivery dead", **self._about(claimed), status=result.status, error=result.error)
 
     def _about(self, claimed: Claimed) -> dict[str, object]:
-        return {"event_id": claimed.event_id, "destination": self.destination.id, "attempt": claimed.attempt}
+        return {
+            "event_id": claimed.event_id,
+            "delivery": delivery_id(claimed.delivery),
+            "destination": self.destination.id,
+            "attempt": claimed.attempt,
+        }
 
     def _adapt(self, result: Result) -> None:
         """Send one more at once after a success, half as many after a sign of trouble. A plain refusal is no sign."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from gateway import __version__, logs
 from gateway.config import Settings, database_name
 from gateway.contract.errors import ConfigurationError
@@ -21,6 +23,7 @@ from gateway.web.listening import Server, bind
 from gateway.web.services import Services
 from gateway.web.startup import ADMIN_KEY_FILE, running, write_private
 
+_log = structlog.get_logger(__name__)
 URL_FILE = "gateway.url"
 PUBLIC_PATHS = ("/live", "/ready")
 
@@ -39,6 +42,7 @@ def run(settings: Settings) -> int:
         import uvloop  # noqa: PLC0415 -- does not exist on Windows
 
         uvloop.run(_serve(settings))
+    _log.info("stopped")
     return 0
 
 
@@ -58,6 +62,7 @@ async def _serve(settings: Settings) -> None:
         _spare_the_collector()
         await asyncio.wait([asyncio.create_task(stopping.wait()), *serving], return_when=asyncio.FIRST_COMPLETED)
         services.not_ready = "stopping"
+        _log.info("stopping")
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*serving)

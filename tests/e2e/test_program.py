@@ -76,6 +76,8 @@ def test_it_drains_on_sigterm_and_gives_back_what_it_claimed(gateway: Gateway) -
         asyncio.run(send(signed(url, SIGNING_SECRET, meeting("b1")), url=url))
         stalled.accept()[0].close()
         assert gateway.kill(signal.SIGTERM) == 0
+        lines = [json.loads(line)["event"] for line in gateway.log.read_text().splitlines()]
+        assert (lines[-1], "stopping" in lines) == ("stopped", True)
         gateway.start()
         (waiting,) = gateway.call("GET", "/v1/deliveries")["items"]
     assert waiting["status"] == "pending"

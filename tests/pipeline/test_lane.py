@@ -52,6 +52,32 @@ async def test_one_poison_event_ends_dead_and_its_destination_goes_on(
     assert len(sink.seen) == 1
 
 
+async def test_the_log_tells_that_a_destination_fails_and_that_it_takes_again_and_no_try_in_between(
+    store: Store, egress: Egress, logged: list[Any]
+) -> None:
+    async with listening(says(*[answer(500)] * 3, answer())) as sink, dispatching(store, egress):
+        await subscribe(store, sink.url)
+        event = await emit(store, 1)
+        (delivery,) = await until(store, all_are("delivered", 1))
+    about = {"event_id": event, "delivery": delivery.id, "destination": delivery.destination}
+    assert [{key: line[key] for key in about} for line in logged] == [about, about]
+    failed, recovered = logged
+    assert (failed["event"], failed["log_level"], failed["attempt"]) == ("delivery failed", "warning", 1)
+    assert (failed["status"], failed["error"]) == (500, "500 Internal Server Error")
+    assert (recovered["event"], recovered["log_level"], recovered["attempt"]) == ("destination recovered", "info", 4)
+
+
+async def test_a_destination_that_takes_every_other_event_is_told_of_once_a_minute(
+    store: Store, egress: Egress, logged: list[Any]
+) -> None:
+    async with listening(says(*[answer(500), answer()] * 8)) as sink, dispatching(store, egress):
+        await subscribe(store, sink.url)
+        for number in range(8):
+            await emit(store, number, "k")
+        await until(store, all_are("delivered", 8))
+    assert sorted(line["event"] for line in logged) == ["delivery failed", "destination recovered"]
+
+
 async def test_an_event_that_ends_the_gateway_whenever_it_is_sent_ends_dead_unsent(
     store: Store, egress: Egress
 ) -> None:
@@ -133,7 +159,7 @@ async def test_a_delivery_that_always_fails_is_dead_after_the_schedule_and_frees
         await emit(store, 2, "k")
         await until(store, lambda each: [d.status for d in each] == ["dead", "delivered"])
     assert len(sink.seen) == 5
-    assert [line["event"] for line in logged] == ["delivery dead"]
+    assert [line["event"] for line in logged] == ["delivery failed", "delivery dead", "destination recovered"]
     assert "path-token" not in str(logged)
 
 
