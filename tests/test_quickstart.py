@@ -19,7 +19,7 @@ from tests.test_consumers import example
 ROOT = Path(__file__).parent.parent
 SECTION = (ROOT / "README.md").read_text().partition("## A first connection in five minutes")[2].partition("\n## ")[0]
 COMMANDS = [re.sub(r" {2,}#.*", "", line) for line in re.findall(r"^    (.*)$", SECTION, flags=re.MULTILINE)]
-SERVE, SIMULATE, CONNECT, ADD, CONSUME, *LOOK = COMMANDS
+SERVE, SIMULATE, CONNECT, ADD, CUT, CONSUME, *LOOK = COMMANDS
 
 
 def free_ports(count: int) -> list[str]:
@@ -93,7 +93,9 @@ def listens(port: str) -> None:
 def test_a_first_connection_is_made_as_the_readme_says(tmp_path: Path) -> None:
     scheduler, consumer = free_ports(2)
     here = Terminals(tmp_path, scheduler, consumer)
-    (tmp_path / "consumer.py").write_text(example("python", "open_delivery"))
+    (tmp_path / "README.md").write_bytes((ROOT / "README.md").read_bytes())
+    subprocess.run(["sh", "-c", CUT], cwd=tmp_path, check=True)
+    assert (tmp_path / "consumer.py").read_text() == example("python", "open_delivery")
     with here.running(SERVE) as gateway, here.running(SIMULATE, "--port", scheduler) as vendor:
         until(gateway, "data")
         introduced = until(vendor, "Enter makes the next call")
