@@ -7,7 +7,8 @@ import psycopg
 
 from gateway.contract.errors import ConfigurationError
 from gateway.store.engines import sqlite_file
-from gateway.store.engines.postgres import bring_up, check, said
+from gateway.store.engines.postgres_schema import bring_up, check, refuse_strangers
+from gateway.store.engines.postgres_words import said
 from gateway.store.statements import migrations
 
 
@@ -43,6 +44,7 @@ def look(url: str) -> int:
     try:
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as db:
             check(db)
+            refuse_strangers(db)
             if db.execute("SELECT to_regclass('schema_version')").fetchall()[0][0] is None:
                 return 0
             version: int = db.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]

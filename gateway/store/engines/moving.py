@@ -19,8 +19,9 @@ import psycopg
 
 from gateway.contract.errors import ConfigurationError
 from gateway.store.engines import sqlite_file
-from gateway.store.engines.postgres import Connection, bring_up, said
+from gateway.store.engines.postgres_schema import Connection, bring_up
 from gateway.store.engines.postgres_tx import kept
+from gateway.store.engines.postgres_words import said
 
 SLICE = 5000
 """Rows in one transaction."""

@@ -23,16 +23,16 @@ from gateway.store.engines import postgres_limits as limits
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
 from gateway.store.engines.leadership import Leadership, turn
-from gateway.store.engines.postgres_tx import PostgresTx, Types, in_its_words
-from gateway.store.statements import Statement, migrations
+from gateway.store.engines.postgres_schema import bring_up, check
+from gateway.store.engines.postgres_tx import PostgresTx, Types
+from gateway.store.engines.postgres_words import said
+from gateway.store.statements import Statement
 
 Connection = psycopg.Connection[Any]
 
 READERS = 3
-OLDEST = 140000
-"""PostgreSQL 14."""
-MIGRATOR, LEADER = 0x62776731_0002, 0x62776731_0003
-"""Advisory locks: whose turn it is to change the schema, to do what only one may."""
+LEADER = 0x62776731_0003
+"""The advisory lock of who does what only one may."""
 PREPARE_AFTER = 5
 """Uses of a statement in a session after which the server is to keep its plan: psycopg's own."""
 BELL = "gateway_committed"
@@ -301,67 +301,6 @@ def _steady() -> int:
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1_000_000
 
 
-def bring_up(db: Connection, *, moving: bool = False) -> None:
-    """Bring a database to what this version knows. Raises ConfigurationError; also for one that is being moved into."""
-    check(db)
-    if db.execute("SHOW in_hot_standby").fetchone() == ("on",):
-        raise ConfigurationError(
-            "GATEWAY_DATABASE_URL: this server is a replica that takes no writes: name all hosts, and"
-            " target_session_attrs=read-write"
-        )
-    _migrate(db)
-    (unfinished,) = db.execute("SELECT to_regclass('moving') IS NOT NULL").fetchone() or (False,)
-    if unfinished and not moving:
-        raise ConfigurationError(
-            "GATEWAY_DATABASE_URL: moving into this database is not finished: run `gateway migrate --from ...` again"
-        )
-
-
-def check(db: Connection) -> None:
-    """Refuse a server that is too old, or that says a commit is durable when it is not."""
-    if db.info.server_version < OLDEST:
-        raise ConfigurationError("GATEWAY_DATABASE_URL: PostgreSQL 14 or newer is needed")
-    for name in ("fsync", "synchronous_commit"):
-        row = db.execute(f"SHOW {name}".encode()).fetchone()
-        if row is not None and row[0] == "off":
-            raise ConfigurationError(
-                f"GATEWAY_DATABASE_URL: the server runs with {name}=off: an answered call could be lost. Set it to on"
-            )
-
-
-def _migrate(db: Connection) -> None:
-    """Bring the schema to what this version knows; one process at a time, each step in its own transaction."""
-    known = migrations("postgres")
-    try:
-        while _step(db, known):
-            pass
-    except psycopg.errors.LockNotAvailable:
-        raise ConfigurationError(
-            "GATEWAY_DATABASE_URL: somebody's open transaction holds a table that has to change (pg_stat_activity shows"
-            " whose): end it, then start again"
-        ) from None
-
-
-def _step(db: Connection, known: Sequence[str]) -> bool:
-    """Go one step further; False when there is none left."""
-    with db.transaction():
-        db.execute(f"SELECT pg_advisory_xact_lock({MIGRATOR})".encode())
-        db.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-        version: int = db.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchall()[0][0]
-        if version > len(known):
-            raise ConfigurationError(
-                f"GATEWAY_DATABASE_URL: the database has schema {version}, this gateway knows {len(known)}:"
-                " start the newer gateway"
-            )
-        if version == len(known):
-            return False
-        # whoever waits for a table keeps all others from it
-        db.execute(f"SET LOCAL lock_timeout = '{limits.STRANGERS_LOCK}'".encode())
-        db.execute(in_its_words(known[version]).encode())
-        db.execute("INSERT INTO schema_version VALUES (%s)", [version + 1])
-    return True
-
-
 def _answer(error: Exception) -> Exception:
     """Tell the database's trouble from mistakes of ours."""
     return _unavailable(error) if isinstance(error, _TROUBLE) else error
@@ -369,12 +308,3 @@ def _answer(error: Exception) -> Exception:
 
 def _unavailable(error: Exception) -> StoreUnavailable:
     return StoreUnavailable(f"the database cannot do it now: {said(error)}")
-
-
-def said(error: Exception) -> str:
-    """Name what went wrong, in one line. The server's own words may quote a row."""
-    state = getattr(error, "sqlstate", None)
-    if state:
-        return f"{type(error).__name__} ({state})"
-    lines = str(error).strip().splitlines() if isinstance(error, psycopg.OperationalError) else []
-    return lines[0].strip() if lines else type(error).__name__

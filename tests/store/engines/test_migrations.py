@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from gateway.contract.errors import ConfigurationError
-from gateway.store.engines import postgres, sqlite_file
+from gateway.store.engines import postgres_schema, sqlite_file
 from gateway.store.statements import migrations
 from tests.store.engines.older import Older, Rows, at_version, look_into
 from tests.store.samples import DATABASES, KEYS, START, HandClock, accept, event, open_store, receipt, result
@@ -145,7 +145,7 @@ async def test_a_step_that_fails_leaves_what_was_there_and_the_next_start_goes_o
     older.close()
     broken = (*migrations(engine)[:version], "CREATE TABLE half (done INTEGER); INSERT INTO nowhere VALUES (1);")
     with monkeypatch.context() as patched:
-        for module in (sqlite_file, postgres):
+        for module in (sqlite_file, postgres_schema):
             patched.setattr(module, "migrations", lambda *_: broken)
         with pytest.raises((ConfigurationError, apsw.SQLError)):
             await open_store(directory)
