@@ -68,7 +68,8 @@ class Loops:
     def beat(self, name: str) -> None:
         """Say that a loop moves."""
         self.beats[name] += 1
-        self._failures.pop(name, None)
+        if self._failures.pop(name, None) is not None:
+            _log.info("loop works again", loop=name)
 
     async def keep(self, name: str, run: Callable[[], Awaitable[None]]) -> None:
         """Run to the end, and again whenever it fails, with growing pauses."""
@@ -77,10 +78,8 @@ class Loops:
             began = time.monotonic()
             try:
                 await run()
-            except StoreUnavailable as error:
-                self._failed(name, str(error))
             except Exception as error:  # noqa: BLE001 -- whatever it is, the others and the next turn must go on
-                self._failed(name, f"{type(error).__name__} at {_way(error)}")
+                self._failed(name, _words(error))
             else:
                 self._failures.pop(name, None)
                 return
@@ -158,6 +157,13 @@ def _end_process(words: str) -> None:
     with contextlib.suppress(OSError):
         os.write(sys.__stderr__.fileno() if sys.__stderr__ else 2, f"gateway: {words}\n".encode())
     os._exit(STUCK)
+
+
+def _words(error: Exception) -> str:
+    """Say what went wrong; of several at once, the first."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) if isinstance(error, StoreUnavailable) else f"{type(error).__name__} at {_way(error)}"
 
 
 def _way(error: BaseException) -> str:

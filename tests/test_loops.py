@@ -57,6 +57,18 @@ async def test_a_loop_runs_again_however_often_it_fails(logged: list[Any], error
     assert {line["loop"] for line in logged if line["event"] == "loop failed"} == {"failing"}
 
 
+async def test_what_failed_within_a_group_is_named_and_so_is_that_it_works_again(logged: list[Any]) -> None:
+    loops = Loops()
+    failing = Failing(1, ExceptionGroup("several", [ExceptionGroup("one", [StoreUnavailable("the disk is full")])]))
+    loops.start("store", failing)
+    await failing.well.wait()
+    loops.beat("store")
+    loops.beat("store")
+    await loops.stop()
+    told = [(line["event"], line.get("reason")) for line in logged]
+    assert told == [("loop failed", "the disk is full"), ("loop works again", None)]
+
+
 async def test_a_loop_that_comes_to_its_end_is_not_started_again() -> None:
     loops, runs = Loops(), 0
 
@@ -77,7 +89,7 @@ async def test_a_failing_loop_says_why_and_a_moving_one_says_nothing(logged: lis
     loops.beat("upkeep")
     assert loops.failing == {}
     await loops.stop()
-    assert len(logged) == 1
+    assert [line["event"] for line in logged] == ["loop failed", "loop works again"]
 
 
 async def test_a_loop_that_ran_long_enough_counts_as_well(logged: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from gateway.pipeline.receive import Call, Inbox, Received, Refused, receive
 from gateway.store.model import Accepted
 from gateway.web.problems import DETAILS, failed_at
 from gateway.web.services import Services
+from gateway.web.unable import unable
 
 Headers = Sequence[tuple[bytes, bytes]]
 """Lower-case names and their values, as they came."""
@@ -181,7 +182,7 @@ class Ingest:
             said = Answer(200, _JSON, _encode(_said(accepted)))
         except StoreUnavailable as error:
             self._count(arrived.provider, "unavailable")
-            _log.error("cannot_store", reason=str(error))
+            unable.tell(error)
             said = _unavailable(error.retry_after)
         except Exception as error:  # noqa: BLE001 -- as above
             said = _failed(error)

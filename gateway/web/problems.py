@@ -13,6 +13,7 @@ from msgspec import UNSET, Struct, UnsetType
 from gateway.contract.errors import ProviderApiError, StoreUnavailable
 from gateway.registration.rules import Conflict, Invalid
 from gateway.store.model import VersionConflict
+from gateway.web.unable import unable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -116,7 +117,7 @@ def _provider(_: Request[Any, Any, Any], error: ProviderApiError) -> Response[Pr
 
 
 def _cannot_store(_: Request[Any, Any, Any], error: StoreUnavailable) -> Response[Problem]:
-    _log.error("cannot_store", reason=str(error))
+    unable.tell(error)
     wait = {"retry-after": str(error.retry_after)}
     return _answer(503, "The store cannot be used now. Try again.", headers=wait)
 
