@@ -40,8 +40,8 @@ def test_another_program_s_database_is_refused_by_a_table_of_it_and_left_alone(u
 
 
 def test_a_schema_of_its_own_beside_another_program_s_is_enough(url: str) -> None:
-    run(url, "CREATE TABLE invoices (id int)", "CREATE SCHEMA gateway")
-    ours = given(url, "search_path=gateway")
+    run(url, "CREATE TABLE invoices (id int)", "CREATE SCHEMA apart")
+    ours = given(url, "search_path=apart")
     bringing.postgres(ours)
     assert bringing.look(ours)
     assert "events" in tables(ours)
