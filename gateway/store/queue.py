@@ -27,9 +27,7 @@ LONGEST_GAP_MS = 2 * 24 * 60 * 60 * 1000
 SUSPECTED = 2
 """A delivery that was being tried at so many ends of the gateway may be what ends it."""
 APART_MS = 250
-"""Between the tries of two of them, after a start..."""
-STARTING_MS = 3000
-"""... and besides before the second: from the opening of the store to the first try it takes a slow machine so long."""
+"""At least between the tries of two of them in one process."""
 _sql = load("queue")
 
 Tried = tuple[Result, int]
@@ -113,6 +111,8 @@ class Queue:
         self._known = known
         self._routes = routes
         self._instant = instant
+        self._next_suspect = 0
+        """When another suspect may be tried here. Kept in memory alone: whom a process took with it is over with it."""
 
     # --- claim -----------------------------------------------------------------------------------------------------
 
@@ -122,14 +122,48 @@ class Queue:
     def _claim(self, tx: Tx, claim: Claim) -> list[Claimed]:
         now = None if claim.rate is None else self._instant(tx)
         if now is None or claim.rate is None:
-            return self._hand_out(tx, claim, _take(tx, claim))
+            return self._hand_out(tx, claim, self._take(tx, claim))
         next_slot: int = tx.run(_sql.next_slot, number=claim.destination)[0][0]
         there = slots(claim.rate, next_slot, now)
-        numbers = _take(tx, replace(claim, limit=min(claim.limit, there.free))) if there.free else []
+        numbers = self._take(tx, replace(claim, limit=min(claim.limit, there.free))) if there.free else []
         if numbers or there.first < next_slot:
             tx.run(_sql.take_slots, next_slot=there.at(len(numbers)), number=claim.destination)
         claimed = self._hand_out(tx, claim, numbers)
         return [replace(each, wait=(there.at(place) - now) / 1_000_000) for place, each in enumerate(claimed)]
+
+    def _take(self, tx: Tx, claim: Claim) -> list[int]:
+        """Claim heads. Followers are pushed to when their head is due, which takes them out of the next look."""
+        look = max(LOOK * claim.limit, LEAST_LOOK)
+        for _ in range(ROUNDS):
+            rows = tx.run(_sql.look, destination=claim.destination, now=claim.now, limit=look)
+            heads = self._apart(tx, claim, [(number, attempt) for number, attempt, blocked in rows if not blocked])
+            followers = [number for number, _, blocked in rows if blocked]
+            if heads:
+                tx.run(_sql.claim, due=claim.now + claim.lease_ms, numbers=heads)
+            if followers:
+                tx.run(_sql.push, numbers=followers)
+            if heads or len(rows) < look:
+                return heads
+        return []
+
+    def _apart(self, tx: Tx, claim: Claim, heads: Sequence[tuple[int, int]]) -> list[int]:
+        """Choose from those in turn. What was under way at two ends may have caused them: one of these is tried at a
+        time, so that nothing is drawn in that has only bad company; the others wait a little."""
+        tried = [number for number, attempt in heads if attempt >= SUSPECTED]
+        lost = tx.run(_sql.lost, numbers=tried) if tried else []
+        suspects = {number for number, times in lost if times >= SUSPECTED}
+        chosen: list[int] = []
+        for number, _ in heads:
+            if len(chosen) == claim.limit:
+                break
+            if number not in suspects:
+                chosen.append(number)
+            elif self._next_suspect <= claim.now:
+                chosen.append(number)
+                self._next_suspect = claim.now + APART_MS
+            else:
+                tx.run(_sql.set_due, due=self._next_suspect, number=number)
+        return chosen
 
     def _hand_out(self, tx: Tx, claim: Claim, numbers: Sequence[int]) -> list[Claimed]:
         if not numbers:
@@ -218,22 +252,6 @@ class Queue:
     def skip(self, tx: Tx, items: Sequence[Skip]) -> list[int]:
         """Skip some of what waits for a removed destination; answer how many."""
         return [_skip(tx, item) for item in items]
-
-
-def _take(tx: Tx, claim: Claim) -> list[int]:
-    """Claim heads. Followers are pushed to when their head is due, which takes them out of the next look."""
-    look = max(LOOK * claim.limit, LEAST_LOOK)
-    for _ in range(ROUNDS):
-        rows = tx.run(_sql.look, destination=claim.destination, now=claim.now, limit=look)
-        heads = [number for number, _, blocked in rows if not blocked][: claim.limit]
-        followers = [number for number, _, blocked in rows if blocked]
-        if heads:
-            tx.run(_sql.claim, due=claim.now + claim.lease_ms, numbers=heads)
-        if followers:
-            tx.run(_sql.push, numbers=followers)
-        if heads or len(rows) < look:
-            return heads
-    return []
 
 
 def _fence(result: Result) -> tuple[str, int]:
@@ -349,19 +367,7 @@ def recover(tx: Tx, now: int) -> None:
     less was set back in between: what is still to come is moved by as much.
     """
     clock = tx.run(_sql.last_clock)[0][0]
-    _take_up(tx, now)
+    tx.run(_sql.take_up, now=now)
     if clock > now:
         tx.run(_sql.set_back, jump=clock - now, now=now)
     tx.run(_sql.tick, now=now)
-
-
-def _take_up(tx: Tx, now: int) -> None:
-    """Make due what a dead process had claimed. What was there at two ends in a row is suspected of them, and is tried
-    by itself, one after the other: so nothing is drawn in that has only bad company."""
-    suspects = 0
-    for number, due, lost in tx.run(_sql.abandoned):
-        if lost >= SUSPECTED:
-            tx.run(_sql.set_due, due=now + (STARTING_MS + suspects * APART_MS if suspects else 0), number=number)
-            suspects += 1
-        elif due > now:
-            tx.run(_sql.set_due, due=now, number=number)

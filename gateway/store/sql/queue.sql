@@ -150,14 +150,19 @@ UPDATE deliveries SET status = 'skipped', finished_at = :now
                                 WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt))
 RETURNING number, destination
 
--- name: abandoned
--- What a dead process had claimed: the try is counted, but nobody wrote down how it went. `lost`: how many such tries.
-SELECT d.number, d.due, d.attempt - d.earlier
+-- name: take_up
+-- What a dead process had claimed is due at once: the try is counted, but nobody wrote down how it went.
+UPDATE deliveries SET due = :now
+ WHERE status = 'pending' AND attempt > 0 AND due > :now
+   AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = deliveries.number AND a.number = deliveries.attempt)
+
+-- name: lost
+-- How many tries of each were counted, and nobody wrote down how they went; only of those whose latest is one of them.
+SELECT d.number, d.attempt - d.earlier
        - (SELECT count(*) FROM attempts a WHERE a.delivery = d.number AND a.number > d.earlier) AS lost
   FROM deliveries d
- WHERE d.status = 'pending' AND d.attempt > 0
+ WHERE d.number IN (:numbers*)
    AND NOT EXISTS (SELECT 1 FROM attempts a WHERE a.delivery = d.number AND a.number = d.attempt)
- ORDER BY d.position
 
 -- name: set_due
 UPDATE deliveries SET due = :due WHERE number = :number
