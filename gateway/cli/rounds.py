@@ -210,11 +210,14 @@ def _destination(destination: dict[str, Any], counts: dict[str, int], gateway: G
         advice.append(f"`gateway destinations {'resume' if destination['url'] else 'remove'} {identity}`")
     elif pending and (tried := _tried(identity, gateway)):
         detail = f"{waits}; {tried}"
-        advice.append(f"`gateway destinations test {identity}` tries it now")
+        hurry = f"`gateway deliveries retry --status pending --destination {identity}`"
+        advice.append(
+            f"`gateway destinations test {identity}` tells how it is now; once it is well, {hurry} sends these"
+        )
     if dead:
         detail = f"{detail}; {dead:,} deliveries are dead"
         which = f"--status dead --destination {identity}"
-        advice.append(f"`gateway deliveries {which}` says why, `gateway deliveries retry ID` tries again")
+        advice.append(f"`gateway deliveries {which}` says why, `gateway deliveries retry {which}` tries them again")
     return Finding(about, "warning" if advice else "ok", detail, "; ".join(advice))
 
 
@@ -225,7 +228,8 @@ def _tried(identity: str, gateway: Gateway) -> str | None:
     if oldest is None or not oldest["attempt"]:
         return None
     error = oldest["last_error"] or oldest["last_status"] or "no answer yet"
-    return f"the oldest was tried {oldest['attempt']} times: {error}"
+    often = "once" if oldest["attempt"] == 1 else f"{oldest['attempt']} times"
+    return f"the oldest was tried {often}: {error}"
 
 
 LOOKS: tuple[tuple[str, Callable[[Gateway], Iterator[Finding]]], ...] = (

@@ -77,19 +77,23 @@ def show_delivery(wishes: Wishes, delivery: str) -> None:
 
 @deliveries.command("retry")
 @click.argument("delivery", metavar="[ID]", required=False)
-@click.option("--status", type=click.Choice(["dead"]), help="Retry all that are dead, in the place of an ID.")
+@click.option("--status", type=click.Choice(["dead", "pending"]), help="Retry all such, in the place of an ID.")
+@click.option("--destination", metavar="ID", help="With --status: those to one destination.")
 @common
 @click.pass_obj
-def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None) -> None:
-    """Try a dead delivery once more, or all of them with `--status dead`."""
+def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None, destination: str | None) -> None:
+    """Try a dead delivery once more, or all with `--status dead`; with `--status pending` what waits is tried now."""
     if (delivery is None) == (status is None):
         raise click.UsageError("name one delivery, or all dead ones with --status dead")
+    if destination is not None and status is None:
+        raise click.UsageError("--destination is about --status")
     with wishes.gateway() as gateway:
         if delivery is not None:
             answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
         else:
+            which = {"status": status} | ({"destination": destination} if destination else {})
             with watching(lambda: _dead(gateway)):
-                answer = gateway.post("/v1/deliveries/retry", {"status": status}, patient=True)
+                answer = gateway.post("/v1/deliveries/retry", which, patient=True)
     wishes.answer(answer, show.print_details)
 
 

@@ -70,6 +70,10 @@ COMMANDS: list[Case] = [
     (f"deliveries show {DLV}", "GET", f"/v1/deliveries/{DLV}", None, DELIVERY),
     (f"deliveries retry {DLV}", "POST", f"/v1/deliveries/{DLV}/retry", None, DELIVERY),
     ("deliveries retry --status dead", "POST", "/v1/deliveries/retry", {"status": "dead"}, {"retried": 3}),
+    (
+        f"deliveries retry --status pending --destination {DST}", "POST", "/v1/deliveries/retry",
+        {"status": "pending", "destination": DST}, {"retried": 3},
+    ),
     ("quarantine", "GET", "/v1/quarantine", None, page(QUARANTINED)),
     (f"quarantine show {RCP}", "GET", f"/v1/quarantine/{RCP}", None, QUARANTINED),
     (f"quarantine retry {RCP}", "POST", f"/v1/quarantine/{RCP}/retry", None, {"status": "accepted"}),

@@ -152,6 +152,7 @@ def test_a_config_file_is_named_by_where_its_name_was_read(bare_cli: Cli, tmp_pa
     [
         "nonsense", "connections nonsense", "connections show", "--nonsense", "connect", "events --limit 0",
         "events --limit 501", "deliveries --status lost", "deliveries retry", "deliveries retry dlv_1 --status dead",
+        "deliveries retry dlv_1 --destination dst_1",
         "quarantine retry", "quarantine retry rcp_1 --all", "keys create", "keys create --scope everything",
         "destinations add", "keys --url nonsense", "doctor nonsense", "migrate nonsense", "url nonsense",
         "events tail --lines -1", "events show evt_1 --exact",

@@ -65,10 +65,13 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class RetryDeliveries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which deliveries to try again. `since` and `until`: between which times they were planned."""
+    """Which deliveries to try again. `since` and `until`: between which times they were planned.
+
+    `status`: `dead`, or `pending` for what waits for its next try: that is now.
+    """
 
     destination: str | None = None
-    status: Literal["dead"] = "dead"
+    status: Literal["dead", "pending"] = "dead"
     since: Time | None = None
     until: Time | None = None
 
@@ -115,7 +118,7 @@ async def retry_delivery(request: Asker, delivery_id: Id) -> DeliveryWithAttempt
 
 @post("/deliveries/retry", status_code=202, **call("events:replay"))
 async def retry_deliveries(request: Asker, given: NamedDependency[RetryDeliveries | None]) -> Retried:
-    """Try dead deliveries again, all or by filter."""
+    """Try dead deliveries again, or at once those that wait for their next try, all or by filter."""
     services = wired(request)
     which = given or RetryDeliveries()
     retried = await services.store.retry(

@@ -1,6 +1,6 @@
 """/deliveries: what is on its way, what arrived, and what was given up; try that again."""
 
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from litestar import Response, get, post
 
@@ -17,6 +17,7 @@ from gateway.web.problems import missing
 AT_ONCE = 50
 STATUSES: tuple[DeliveryStatus, ...] = get_args(DeliveryStatus)
 ANY = "all"
+AGAIN = {"dead": "again", "pending": "now"}
 
 
 @get("/deliveries", include_in_schema=False)
@@ -72,12 +73,14 @@ async def retry_delivery(request: Asker, delivery_id: Id) -> Response[Any]:
 
 @post("/deliveries/retry", include_in_schema=False)
 async def retry_deliveries(request: Asker) -> Response[Any]:
-    """Try many dead ones again: of one destination, or planned between two times."""
+    """Try many dead ones again: of one destination, or planned between two times. Or at once all that wait for one."""
     form = form_of(request)
-    back = "/deliveries" + query(destination=form.one("destination"))
+    status: Literal["dead", "pending"] = "pending" if form.one("status") == "pending" else "dead"
+    back = "/deliveries" + query(status=status, destination=form.one("destination"))
     try:
         given = api.RetryDeliveries(
             destination=form.one("destination"),
+            status=status,
             since=moment(form.one("since"), "since"),
             until=moment(form.one("until"), "until"),
         )
@@ -85,10 +88,10 @@ async def retry_deliveries(request: Asker) -> Response[Any]:
     except REFUSALS as error:
         return turned_down(request, back, error)
     if not answer.retried:
-        session_of(request).tell("No dead delivery is like that: nothing is tried again.")
+        session_of(request).tell("No delivery is like that: nothing is tried again.")
         return elsewhere(back)
     tried = counted(answer.retried, "delivery is", "deliveries are")
-    session_of(request).tell(f"{tried} tried again. How they get on stands below.")
+    session_of(request).tell(f"{tried} tried {AGAIN[status]}. How they get on stands below.")
     return elsewhere("/deliveries" + query(status=ANY, destination=form.one("destination")))
 
 

@@ -129,6 +129,7 @@ async def _shown(request: Asker, event_id: str, *, reveal: bool) -> Response[byt
         event=event,
         envelope=envelope,
         whole=veil.pretty(envelope),
+        received=_time(envelope["origin"].get("received_at")),
         booking=_booking(envelope),
         starts=_time((_booking(envelope) or {}).get("start")),
         came_in=await _came_in(services, event, envelope, reveal=reveal),

@@ -37,6 +37,11 @@ class Names(Struct, frozen=True):
         row = self.destinations.get(destination_id)
         return row.name if row else f"{destination_id} (removed)"
 
+    def paused(self, destination_id: str) -> bool:
+        """Say whether nothing is sent to a destination for now."""
+        row = self.destinations.get(destination_id)
+        return row is not None and row.paused
+
     def provider(self, name: str) -> str:
         """Name a provider, also one whose plugin is gone."""
         return self.providers.get(name, name)

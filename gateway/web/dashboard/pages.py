@@ -76,7 +76,7 @@ def html(
         "when": lambda value: words.when(value, now),
         "ago": lambda value: words.ago(value, now),
         "coming": lambda value: words.coming(value, now),
-        "upcoming": lambda due, trying: words.upcoming(due, now, trying=trying),
+        "upcoming": lambda due, trying, paused=False: words.upcoming(due, now, trying=trying, paused=paused),
         "now_ms": int(now.timestamp() * 1000),
     }
     text = _environment.get_template(template).render({**times, **(shown or {})})

@@ -46,8 +46,10 @@ def coming(value: datetime | int | None, now: datetime) -> str:
     return "now" if moment is None or (moment - now).total_seconds() < 1 else ago(moment, now)
 
 
-def upcoming(due: datetime | int | None, now: datetime, *, trying: bool) -> str:
+def upcoming(due: datetime | int | None, now: datetime, *, trying: bool, paused: bool = False) -> str:
     """Say when something that waits is tried next. While it is tried, what is due is the end of waiting for that."""
+    if paused:
+        return "waits until its destination is resumed"
     if trying and coming(due, now) != "now":
         return "being tried now"
     return f"next try {coming(due, now)}"

@@ -1,6 +1,6 @@
 """/v1/deliveries: which event went where, and what became of it."""
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -24,16 +24,16 @@ async def busy(gateway: Gateway) -> Gateway:
     return gateway
 
 
-async def die(gateway: Gateway) -> None:
-    """Let every delivery that is due end dead after one try."""
+async def die(gateway: Gateway, outcome: Literal["dead", "retry"] = "dead", wait: float = 0.0) -> None:
+    """Let every delivery that is due end dead after one try, or wait for another one."""
     now = gateway.store.now()
     for number in (await gateway.store.due()).destinations:
         claimed = await gateway.store.claim(number, 100, 60.0)
         await gateway.store.settle(
             [
                 Result(
-                    delivery=one.delivery, attempt=one.attempt, outcome="dead", started_at=now, duration_ms=3,
-                    status=500, error="500 Internal Server Error",
+                    delivery=one.delivery, attempt=one.attempt, outcome=outcome, started_at=now, duration_ms=3,
+                    wait=wait, status=500, error="500 Internal Server Error",
                 )
                 for one in claimed
             ]
@@ -87,9 +87,18 @@ async def test_many_are_retried_by_filter(busy: Gateway) -> None:
     assert await busy.post("/v1/deliveries/retry", status=202) == {"retried": 3}
 
 
+async def test_what_waits_for_its_next_try_is_tried_at_once_when_somebody_says_so(busy: Gateway) -> None:
+    await die(busy, "retry", wait=3600.0)
+    assert list((await busy.store.due()).destinations) == []
+    elsewhere = {"status": "pending", "destination": "dst_none"}
+    assert await busy.post("/v1/deliveries/retry", elsewhere, 202) == {"retried": 0}
+    assert await busy.post("/v1/deliveries/retry", {"status": "pending"}, 202) == {"retried": 3}
+    assert len((await busy.store.due()).destinations) == 1
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"since": "2026-01-01T00:00:00"}, "since"), ({"until": "soon"}, "until"), ({"status": "pending"}, "status")],
+    [({"since": "2026-01-01T00:00:00"}, "since"), ({"until": "soon"}, "until"), ({"status": "skipped"}, "status")],
 )
 async def test_a_filter_that_is_wrong_retries_nothing(busy: Gateway, body: Any, field: str) -> None:
     answer = await busy.http.post("/v1/deliveries/retry", json=body)

@@ -49,12 +49,14 @@ async def destination(gateway: Gateway, **fields: Any) -> Any:
     return await gateway.post("/v1/destinations", {"url": "https://consumer.example/hooks", **fields}, 201)
 
 
-async def killed(gateway: Gateway, error: str = "connection refused") -> str:
-    """Let the first waiting delivery fail for good; gives its id."""
+async def killed(gateway: Gateway, error: str = "connection refused", *, wait: float | None = None) -> str:
+    """Let the first waiting delivery fail for good, or for `wait` seconds; gives its id."""
     number = (await gateway.store.destinations())[0].number
     claimed = (await gateway.store.claim(number, 1, 30.0))[0]
     dead = Result(
-        delivery=claimed.delivery, attempt=claimed.attempt, outcome="dead", started_at=gateway.store.now(),
+        delivery=claimed.delivery, attempt=claimed.attempt, outcome="dead" if wait is None else "retry",
+        wait=wait or 0.0,
+        started_at=gateway.store.now(),
         duration_ms=7, error=error,
     )  # fmt: skip
     await gateway.store.settle([dead])

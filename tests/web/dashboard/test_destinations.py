@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.web.conftest import Consumer, Gateway
-from tests.web.dashboard.conftest import booked, destination
+from tests.web.dashboard.conftest import booked, destination, killed
 from tests.web.dashboard.visitor import Visitor
 
 SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{40,}")
@@ -124,3 +124,25 @@ async def test_backlog_and_share_stand_beside_each(gateway: Gateway, visitor: Vi
     page = await visitor.get("/destinations")
     assert f"/destinations/{made['id']}" in page.links
     assert "0 % 0 of 1" in page.text
+
+
+async def test_what_waits_for_one_that_failed_is_tried_at_once_by_a_button(gateway: Gateway, visitor: Visitor) -> None:
+    made = await destination(gateway, name="The CRM")
+    await booked(gateway)
+    await killed(gateway, "503 Service Unavailable", wait=3600.0)
+    page = await visitor.get(f"/destinations/{made['id']}")
+    assert "503 Service Unavailable. Next try in" in page.text
+    assert list((await gateway.store.due()).destinations) == []
+    page = await visitor.submit(f"/destinations/{made['id']}", "/deliveries/retry")
+    assert "1 delivery is tried now." in page.text
+    assert len((await gateway.store.due()).destinations) == 1
+
+
+async def test_what_waits_for_a_paused_one_is_not_said_to_be_tried(gateway: Gateway, visitor: Visitor) -> None:
+    made = await destination(gateway)
+    event = await booked(gateway)
+    await visitor.submit(f"/destinations/{made['id']}", f"/destinations/{made['id']}/pause")
+    for path in (f"/events/{event}", "/deliveries?status=pending"):
+        assert "waits until its destination is resumed" in (await visitor.get(path)).text
+    (waiting,) = (await gateway.get("/v1/deliveries"))["items"]
+    assert "when its destination is resumed" in (await visitor.get(f"/deliveries/{waiting['id']}")).text

@@ -16,6 +16,11 @@ async def test_the_list_tells_what_happened_newest_first(gateway: Gateway, visit
     assert "1 pending" in page.text
 
 
+async def test_an_event_says_when_it_was_received_beside_when_it_happened(gateway: Gateway, visitor: Visitor) -> None:
+    page = await visitor.get(f"/events/{await booked(gateway)}")
+    assert "Received" in page.text.partition("Happened")[0].partition("all that happened to it")[2]
+
+
 async def test_an_empty_log_tells_the_next_step(gateway: Gateway, visitor: Visitor) -> None:
     assert "/connections/new" in (await visitor.get("/events")).links
     await gateway.connect()
