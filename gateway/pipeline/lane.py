@@ -32,6 +32,7 @@ class Queue(Protocol):
 
     @property
     def alone(self) -> bool: ...
+    def now(self) -> int: ...
     async def claim(
         self, destination: int, limit: int, lease: float, rate: float | None = None, /
     ) -> list[Claimed]: ...
@@ -157,8 +158,8 @@ class Lane:
             self._bell.set()
 
     def _failing(self, since: int | None) -> float | None:
-        """Say for how many seconds nothing was taken."""
-        return None if since is None else self._terms.clock() - since / 1000
+        """Say for how many seconds nothing was taken: by the store's clock, which does not jump as the world's may."""
+        return None if since is None else (self._queue.now() - since) / 1000
 
     async def _claim(self, room: int) -> None:
         if not room:
@@ -263,7 +264,7 @@ class Lane:
         metrics.attempted(destination, result.outcome, result.duration_ms / 1000)
         first = claimed.attempt == claimed.tries  # not one that somebody had sent again, long after
         if result.outcome == "delivered" and first and claimed.accepted_at:
-            metrics.delivered(destination, max(0.0, self._terms.clock() - claimed.accepted_at / 1000))
+            metrics.delivered(destination, max(0, self._queue.now() - claimed.accepted_at) / 1000)
 
     def _unsent(self, claimed: Claimed) -> Result:
         now = int(self._terms.clock() * 1000)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -97,7 +97,7 @@ def all_are(status: str, count: int) -> Callable[[list[Delivery]], bool]:
 class Behind:
     """Stand before a store: each of its methods can be given another behaviour."""
 
-    def __init__(self, store: Store, **instead: Callable[..., Awaitable[Any]]) -> None:
+    def __init__(self, store: Store, **instead: Callable[..., Any]) -> None:
         self._store = store
         self._instead = instead
 

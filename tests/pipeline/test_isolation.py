@@ -34,7 +34,7 @@ from tests.egress.sinks import (
     says,
     says_then_closes,
 )
-from tests.pipeline.queueing import SOON, all_are, dispatching, emit, paused, subscribe, until
+from tests.pipeline.queueing import SOON, Behind, all_are, dispatching, emit, paused, subscribe, until
 
 pytestmark = pytest.mark.usefixtures("logged")
 
@@ -304,20 +304,20 @@ async def told(sink: Sink) -> GatewayDestinationPaused:
     return event
 
 
-def ahead(store: Store) -> tuple[Callable[[float], None], Callable[[], float]]:
-    """Make a clock that can be put ahead of the store's, in seconds."""
+def ahead(store: Store) -> tuple[Callable[[float], None], Behind]:
+    """Make its clock one that can be put ahead, in seconds."""
     lead = [0.0]
-    return lead.append, lambda: store.now() / 1000 + lead[-1]
+    return lead.append, Behind(store, now=lambda: store.now() + round(lead[-1] * 1000))
 
 
 async def test_one_that_failed_for_days_is_paused_and_whoever_asked_is_told(store: Store, egress: Egress) -> None:
-    put_ahead, clock = ahead(store)
-    terms = Terms(schedule=[0.02] * 50, timeout=5, pause_after=5 * DAY, clock=clock)
+    put_ahead, later = ahead(store)
+    terms = Terms(schedule=[0.02] * 50, timeout=5, pause_after=5 * DAY)
     async with listening(says(answer(500))) as bad, listening() as alarm, listening() as all_of_it:
         destination = await subscribe(store, bad.url)
         await subscribe(store, alarm.url, types=("gateway.*",))
         await subscribe(store, all_of_it.url, types=("*",))
-        async with dispatching(store, egress, terms=terms):
+        async with dispatching(later, egress, terms=terms):
             await emit(store, 1, "k")
             await bad.until(lambda s: len(s.seen) >= 3)
             assert not (await store.destinations())[0].paused
@@ -339,12 +339,12 @@ async def test_one_that_failed_for_days_is_paused_and_whoever_asked_is_told(stor
 
 
 async def test_one_that_is_resumed_has_days_again(store: Store, egress: Egress) -> None:
-    put_ahead, clock = ahead(store)
-    terms = Terms(schedule=[0.02] * 50, timeout=5, pause_after=5 * DAY, clock=clock)
+    put_ahead, later = ahead(store)
+    terms = Terms(schedule=[0.02] * 50, timeout=5, pause_after=5 * DAY)
     async with listening(says(answer(500))) as bad:
         destination = await subscribe(store, bad.url)
         await emit(store, 1)
-        async with dispatching(store, egress, terms=terms):
+        async with dispatching(later, egress, terms=terms):
             await bad.until(lambda s: len(s.seen) >= 2)
             put_ahead(5 * DAY)
             found = await paused(store, destination)
@@ -356,8 +356,8 @@ async def test_one_that_is_resumed_has_days_again(store: Store, egress: Egress) 
 
 
 async def test_one_that_takes_something_now_and_then_is_never_paused(store: Store, egress: Egress) -> None:
-    put_ahead, clock = ahead(store)
-    terms = Terms(schedule=[0.01] * 50, timeout=5, pause_after=5 * DAY, clock=clock)
+    put_ahead, later = ahead(store)
+    terms = Terms(schedule=[0.01] * 50, timeout=5, pause_after=5 * DAY)
     turn = itertools.count()
 
     async def behave(_seen: Seen, transport: asyncio.Transport) -> None:
@@ -366,7 +366,7 @@ async def test_one_that_takes_something_now_and_then_is_never_paused(store: Stor
     async with listening(behave) as sink:
         await subscribe(store, sink.url)
         put_ahead(4.9 * DAY)
-        async with dispatching(store, egress, terms=terms):
+        async with dispatching(later, egress, terms=terms):
             for number in range(10):
                 await emit(store, number)
             await until(store, lambda each: [d.status for d in each] == ["delivered"] * 10)
@@ -374,9 +374,19 @@ async def test_one_that_takes_something_now_and_then_is_never_paused(store: Stor
 
 
 async def test_without_the_setting_nothing_is_ever_paused_for_failing(store: Store, egress: Egress) -> None:
-    put_ahead, clock = ahead(store)
+    put_ahead, later = ahead(store)
     put_ahead(3650 * DAY)
-    terms = Terms(schedule=SOON, timeout=5, clock=clock)
+    terms = Terms(schedule=SOON, timeout=5)
+    async with listening(says(answer(500))) as bad:
+        await subscribe(store, bad.url)
+        await emit(store, 1)
+        async with dispatching(later, egress, terms=terms):
+            await until(store, lambda each: each[0].status == "dead")
+        assert not (await store.destinations())[0].paused
+
+
+async def test_a_clock_of_the_machine_that_jumps_makes_no_failure_long(store: Store, egress: Egress) -> None:
+    terms = Terms(schedule=SOON, timeout=5, pause_after=5 * DAY, clock=lambda: time.time() + 3650 * DAY)
     async with listening(says(answer(500))) as bad:
         await subscribe(store, bad.url)
         await emit(store, 1)
