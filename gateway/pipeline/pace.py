@@ -5,6 +5,8 @@ Where several processes write to it, they share its rate by slots in the store: 
 
 LATE_SECONDS = 0.05
 """So late a slot that was waited for may be used, without the next one moving: timers and commits take their time."""
+ROUNDING = 1e-6
+"""Seconds: a slot that was due no longer ago than that is one that was waited for, whatever sums of floats say."""
 DOWN_SECONDS = 60.0
 """A destination that took nothing for so long counts as down."""
 PROBES = 5.0
@@ -40,10 +42,10 @@ class Pace:
 
     def wait(self, now: float) -> float:
         """Say how many seconds until one more may go; whoever asks waits for it."""
-        if self.rate is None or now >= self._next:
+        if self.rate is None or now > self._next + ROUNDING:
             return 0.0
         self._waited = True
-        return self._next - now
+        return max(0.0, self._next - now)
 
 
 class Ramp:
