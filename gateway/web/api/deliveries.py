@@ -67,7 +67,7 @@ class DeliveryFilter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class RetryDeliveries(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which deliveries to try again. `since` and `until`: between which times they were planned.
 
-    `status`: `dead`, or `pending` for what waits for its next try: that is now.
+    `status`: `dead`, or `pending` for what waits for its next try: that is now, and counts like any other.
     """
 
     destination: str | None = None
