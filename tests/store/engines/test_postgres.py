@@ -1,6 +1,7 @@
 """What only PostgreSQL does: sessions that break, a turn that is shared, a bell, and several stores on one database."""
 
 import asyncio
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -14,8 +15,9 @@ from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing
 from gateway.store.store import Store
 from tests.postgres import Server, new_database
-from tests.store.samples import KEYS, accept, event, receipt, result, subscribe
+from tests.store.samples import KEYS, accept, connection, event, receipt, result, subscribe
 
+README = Path(__file__).parents[3] / "README.md"
 WRITERS = 4
 EACH = 60
 
@@ -271,3 +273,18 @@ async def test_a_stranger_s_open_transaction_stops_nothing(stores: list[Store], 
         (claimed,) = await stores[2].claim(destination.number, 1, 45.0)
         await stores[3].settle([result(claimed)])
         assert time.monotonic() - began < 10  # it waited for no timeout
+
+
+async def test_a_database_that_is_said_to_be_restored_leaves_its_webhooks_to_a_person(url: str, tmp_path: Path) -> None:
+    """The statement is README's: a restored server looks like one that failed over, so nobody else can tell."""
+    (said,) = re.findall(r'psql "\$GATEWAY_DATABASE_URL" -c "(UPDATE [^"]*)"', README.read_text())
+    store = await opened(url, tmp_path / "a")
+    await store.put_connection(connection())
+    await store.close()
+    with psycopg.connect(url) as db:
+        db.execute(said.encode())
+    stores = [await opened(url, tmp_path / name) for name in "ab"]
+    for store in stores:
+        (kept,) = await store.connections()
+        assert (kept.status, kept.restored, kept.version) == ("needs_repair", True, 2)
+        await store.close()
