@@ -1,5 +1,6 @@
 """Why a call is in quarantine, for people: what the first word of its reason means, and what to do about it."""
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -52,6 +53,8 @@ MEANINGS: Mapping[str, Meaning] = {
     ),
 }
 """By the word that a reason begins with."""
+_MISSING = re.compile("^Object missing required field (?=`)")
+"""How msgspec says that there is no such field."""
 _OTHER = Meaning("{}.", "See what it says, then retry or discard it.")
 
 
@@ -61,4 +64,4 @@ def meaning(reason: str | None) -> Meaning:
     found = MEANINGS.get(word)
     if found is None:
         found, rest = _OTHER, reason or "It is not stated"
-    return Meaning(found.said.replace("{}", rest.rstrip(".")), found.todo)
+    return Meaning(found.said.replace("{}", _MISSING.sub("no ", rest.rstrip("."))), found.todo)

@@ -68,6 +68,10 @@ def test_only_all_is_all_and_only_nothing_is_nothing(part: int, whole: int, text
     ("said", "shown"),
     [
         ("not_understood: no id - at `$.id`", "The provider's plugin expects something else: no id - at <code>$.id<"),
+        (
+            "not_understood: Object missing required field `uuid` - at `$.data`",
+            "The provider's plugin expects something else: no <code>uuid</code> - at <code>$.data</code>.",
+        ),
         ("not_understood: {a} `<b>`", "The provider's plugin expects something else: {a} <code>&lt;b&gt;</code>."),
         ("unrecognised", "No connection recognises it: it came to the inbound URL, and is like no"),
         ("plugin_error: KeyError while recognising", "The provider's plugin failed: KeyError while recognising."),
