@@ -76,7 +76,7 @@ def _move(wishes: Wishes, source: Path, target: str) -> None:
     words = (
         f"Moved {rows:,} rows of {len(tables)} tables to {show.clean(database_name(target))}; counts and digests"
         f" agree. Set GATEWAY_DATABASE_URL and GATEWAY_SECRET_KEYS (what {show.clean(source / 'secret.keys')} holds),"
-        f" and do not start a gateway on {show.clean(source)} again: it would send what waits a second time."
+        f" then start gateways on it. None starts on {show.clean(source)} any more: it would send what waits twice."
     )
     wishes.answer({"rows": rows, "tables": tables}, lambda _: show.say(words))
 

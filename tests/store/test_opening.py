@@ -60,6 +60,17 @@ async def test_a_directory_that_cannot_be_written_is_named() -> None:
         await open_store(Path("/proc/nowhere"))
 
 
+async def test_a_full_disk_is_named_when_a_database_cannot_be_opened(
+    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (data_dir / FILE).mkdir(parents=True)
+    with pytest.raises(ConfigurationError, match=r"cannot be opened: [^;]+$"):
+        await open_store(data_dir)
+    monkeypatch.setattr(sqlite_file, "LEAST_ROOM", 1 << 80)  # bytes: no disk has them
+    with pytest.raises(ConfigurationError, match=r"cannot be opened: .+; the disk is full$"):
+        await open_store(data_dir)
+
+
 async def test_keys_that_did_not_seal_it_are_refused(data_dir: Path) -> None:
     await (await open_store(data_dir)).close()
 

@@ -2,7 +2,7 @@
 
 Row for row, a little in each transaction, together with the mark of how far it has come: whoever is interrupted begins
 again and goes on there. At the end both sides are read once more and compared, count and digest. The source is only
-read, and held meanwhile, so that no gateway changes it.
+read, and held meanwhile, so that no gateway changes it; at the end a mark beside it says that it is over there.
 """
 # ruff: noqa: S608 -- tables and columns are those of our own schema
 
@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -53,14 +54,14 @@ def move(data_dir: Path, url: str, progress: Progress) -> dict[str, int]:
     with _source(data_dir) as source:
         try:
             with psycopg.connect(url, autocommit=True, connect_timeout=5) as target:
-                return _move(source, target, progress)
+                return _move(source, target, progress, partial(sqlite_file.mark_moved, data_dir))
         except psycopg.Error as error:
             raise ConfigurationError(
                 f"the database to move to: {said(error)}. Nothing is lost: the same command goes on where it was"
             ) from None
 
 
-def _move(source: apsw.Connection, target: Connection, progress: Progress) -> dict[str, int]:
+def _move(source: apsw.Connection, target: Connection, progress: Progress, leave: Callable[[], None]) -> dict[str, int]:
     bring_up(target, moving=True)
     if not target.execute("SELECT pg_try_advisory_lock(hashtext(%s))", [MARK]).fetchall()[0][0]:
         raise ConfigurationError("another process is moving into that database just now")
@@ -70,6 +71,7 @@ def _move(source: apsw.Connection, target: Connection, progress: Progress) -> di
         _copy(source, target, table, progress)
     for table in tables:
         _compare(source, target, table)
+    leave()  # before gateways can start on the target: at no time both can
     _finish(target)
     return {table.name: table.rows for table in tables}
 

@@ -19,7 +19,18 @@ import apsw
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
 from gateway.store.engines.engine import A, Clock, Job, Memory, Observer, R, Tx
 from gateway.store.engines.group import Call, Group, Outcome, together
-from gateway.store.engines.sqlite_file import BUSY_MS, FILE, connect, connect_reader, examine, lock, migrate, prepare
+from gateway.store.engines.sqlite_file import (
+    BUSY_MS,
+    FILE,
+    connect,
+    connect_reader,
+    examine,
+    lock,
+    migrate,
+    prepare,
+    refuse_moved,
+    room,
+)
 from gateway.store.engines.sqlite_tx import SqliteTx
 
 READERS = 3
@@ -182,6 +193,7 @@ class Sqlite:
         return db
 
     def _open_first(self) -> None:
+        refuse_moved(self._path.parent)
         try:
             prepare(self._path)
             db = self._reopen()
@@ -190,7 +202,7 @@ class Sqlite:
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise ConfigurationError(f"{self._path} is damaged: {error}. Restore it from a backup") from error
         except (apsw.Error, OSError) as error:
-            raise ConfigurationError(f"{self._path} cannot be opened: {error}") from error
+            raise ConfigurationError(f"{self._path} cannot be opened: {error}{room(self._path.parent)}") from error
 
     def _checkpoint_when_due(self) -> None:
         began = time.monotonic()

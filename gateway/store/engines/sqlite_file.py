@@ -12,12 +12,16 @@ from gateway.store.statements import migrations
 
 FILE = "gateway.db"
 LOCK = "gateway.lock"
+MOVED = "moved-to-postgresql"
+"""A file beside it says that its gateway goes on elsewhere."""
 APPLICATION = 0x62776731
 """Written into the file's header ("bwg1"): tells our database from somebody else's."""
 CACHE_KIB = 16_384
 BUSY_MS = 100
 PREPARED = 512
 """Statements the writer keeps: an insert has a text for each number of rows."""
+LEAST_ROOM = 1 << 20
+"""Bytes without which a database cannot even be opened."""
 THOROUGH = 256 << 20
 """Bytes up to which the whole file is checked at start; of a larger one only what everything else depends on."""
 VITAL = ("head", "connections", "destinations", "keys", "tokens", "tally")
@@ -46,6 +50,29 @@ def refuse_if_held(data_dir: Path) -> None:
     """Raise ConfigurationError when another process holds this directory."""
     if (data_dir / LOCK).exists():
         os.close(lock(data_dir))
+
+
+def mark_moved(data_dir: Path) -> None:
+    """Let no gateway start here from now on."""
+    handle = os.open(data_dir / MOVED, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    os.close(handle)
+    sync_dir(data_dir)
+
+
+def refuse_moved(data_dir: Path) -> None:
+    """Raise ConfigurationError when all that is here was moved: what waits would be sent from there and from here."""
+    mark = data_dir / MOVED
+    if mark.exists():
+        raise ConfigurationError(
+            f"GATEWAY_DATABASE_URL is not set, and {data_dir} was moved to PostgreSQL: what waited there would be sent"
+            f" twice. Set it, or remove {mark} if this one is to go on after all"
+        )
+
+
+def room(data_dir: Path) -> str:
+    """Say that the disk is full if it is, for SQLite calls that an I/O error too; otherwise nothing."""
+    disk = os.statvfs(data_dir)
+    return "; the disk is full" if disk.f_bavail * disk.f_frsize < LEAST_ROOM else ""
 
 
 def connect(path: Path) -> apsw.Connection:

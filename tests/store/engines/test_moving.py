@@ -9,7 +9,7 @@ import pytest
 
 from gateway.contract.errors import ConfigurationError
 from gateway.sealing import KeyRing
-from gateway.store.engines import moving
+from gateway.store.engines import moving, sqlite_file
 from gateway.store.engines.moving import move
 from gateway.store.store import Store
 from tests.postgres import new_database
@@ -69,6 +69,7 @@ async def test_what_is_moved_is_all_there_and_goes_on(tmp_path: Path) -> None:
     await furnish(tmp_path / "data")
     url = new_database()
     moved = move(tmp_path / "data", url, silent)
+    (tmp_path / "data" / sqlite_file.MOVED).unlink()
     before = await Store.open(tmp_path / "data", KeyRing.parse(KEYS))
     after = await opened(url, tmp_path / "other")
     assert await everything(after) == await everything(before)
@@ -114,6 +115,22 @@ async def test_an_interrupted_move_goes_on_and_no_gateway_starts_meanwhile(
     store = await opened(url, tmp_path / "other")
     assert len(await store.events(limit=500)) == 30
     await store.close()
+
+
+@pytest.mark.embedded
+async def test_what_was_moved_is_not_started_where_it_was_until_somebody_says_so(tmp_path: Path) -> None:
+    await furnish(tmp_path / "data")
+    with pytest.raises(KeyboardInterrupt):
+        move(tmp_path / "data", new_database(), failing_at("events", 1))
+    await (await Store.open(tmp_path / "data", KeyRing.parse(KEYS))).close()  # it was not finished: all is here
+    move(tmp_path / "data", new_database(), silent)
+    with pytest.raises(ConfigurationError, match="was moved to PostgreSQL") as refused:
+        await Store.open(tmp_path / "data", KeyRing.parse(KEYS))
+    mark = tmp_path / "data" / sqlite_file.MOVED
+    assert str(mark) in str(refused.value)
+    move(tmp_path / "data", new_database(), silent)  # it may be moved again, to a better place
+    mark.unlink()
+    await (await Store.open(tmp_path / "data", KeyRing.parse(KEYS))).close()
 
 
 async def test_a_gateway_that_runs_is_not_moved(tmp_path: Path) -> None:
