@@ -92,14 +92,14 @@ def retry_deliveries(wishes: Wishes, delivery: str | None, status: str | None, d
             answer = gateway.post(f"/v1/deliveries/{segment(delivery)}/retry")
         else:
             which = {"status": status} | ({"destination": destination} if destination else {})
-            with watching(lambda: _dead(gateway)):
+            with watching(lambda: _amount(gateway, status or "dead")):
                 answer = gateway.post("/v1/deliveries/retry", which, patient=True)
     wishes.answer(answer, show.print_details)
 
 
-def _dead(gateway: Gateway) -> str:
+def _amount(gateway: Gateway, status: str) -> str:
     counts = gateway.get("/v1/stats", holds="deliveries")["deliveries"].values()
-    return f"{sum(one['dead'] for one in counts):,} still dead"
+    return f"{sum(one[status] for one in counts):,} still {status}"
 
 
 # --- quarantine ----------------------------------------------------------------------------------------------------
