@@ -121,6 +121,8 @@ def test_two_gateways_on_one_database_are_set_up_alike_but_for_their_own_places(
     proxy = yaml.safe_load(text("compose.postgres.yaml"))["configs"][config["source"]]["content"]
     assert "reverse_proxy gateway-1:8081 gateway-2:8081 {" in proxy
     assert "lb_try_duration" in proxy, "else a call that one of them does not take is lost to the other"
+    assert "health_uri /ready" in proxy, "else one that is gone or frozen gets calls"
+    assert "fail_duration" not in proxy, "else a call that cannot be offered again turns both away"
 
 
 def test_the_container_copies_only_what_is_there() -> None:
