@@ -187,7 +187,7 @@ def _web_url(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("write http://HOST[:PORT] or https://HOST[:PORT]")
     if parts.username is not None or "?" in text or "#" in text or not re.fullmatch(r"[!-~]+", text):
-        raise ValueError("no user name, query, fragment or space may be in it")
+        raise ValueError("no user name, query, fragment, space or letter beyond ASCII (write xn--...) may be in it")
     parts.port  # noqa: B018 -- reading it is the check: ValueError when it is no port
     return text.rstrip("/")
 

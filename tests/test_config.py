@@ -131,6 +131,7 @@ WRONG = [
     ({"GATEWAY_PUBLIC_URL": "ftp://x"}, "GATEWAY_PUBLIC_URL: write http"),
     ({"GATEWAY_PUBLIC_URL": "https://"}, "GATEWAY_PUBLIC_URL"),
     ({"GATEWAY_PUBLIC_URL": "https://x/?a=1"}, "GATEWAY_PUBLIC_URL: no user name, query"),
+    ({"GATEWAY_PUBLIC_URL": "https://büro.example"}, "GATEWAY_PUBLIC_URL: .*letter beyond ASCII"),
     ({"GATEWAY_PUBLIC_URL": "https://x/#a"}, "GATEWAY_PUBLIC_URL"),
     ({"GATEWAY_PUBLIC_URL": "https://u:p@x/"}, "GATEWAY_PUBLIC_URL"),
     ({"GATEWAY_PUBLIC_URL": "https://x:99999"}, "GATEWAY_PUBLIC_URL"),

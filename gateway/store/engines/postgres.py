@@ -16,6 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, Self
 
 import psycopg
+import structlog
 from psycopg.pq import TransactionStatus
 
 from gateway.contract.errors import ConfigurationError, StoreUnavailable
@@ -29,6 +30,7 @@ from gateway.store.engines.postgres_words import said
 from gateway.store.statements import Statement
 
 Connection = psycopg.Connection[Any]
+_log = structlog.get_logger(__name__)
 
 READERS = 3
 LEADER = 0x62776731_0003
@@ -37,6 +39,8 @@ PREPARE_AFTER = 5
 """Uses of a statement in a session after which the server is to keep its plan: psycopg's own."""
 BELL = "gateway_committed"
 LISTEN_SECONDS = 5.0
+CLOCKS_APART = 5.0
+"""Seconds between this machine's clock and the database's that are worth a line."""
 _COMMIT = f"SELECT pg_notify('{BELL}', ''); COMMIT"
 _TROUBLE = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, psycopg.IntegrityError, OSError)
 _INSTANT = Statement("instant", "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT)")
@@ -217,6 +221,7 @@ class Postgres:
             check(db)
             (now,) = db.execute("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint").fetchone() or (0,)
             self._ahead = max(self._ahead, now - _steady())
+            _compare_clocks(now / 1000 - time.time())
             rows = db.execute(_COLUMNS.encode()).fetchall()
             self._types = {(table, column): kind for table, column, kind in rows}
         except BaseException:
@@ -295,6 +300,13 @@ class Postgres:
         self._leadership.close()
         self._readers.shutdown()
         self._writer.shutdown()
+
+
+def _compare_clocks(apart: float) -> None:
+    """Say that one of two clocks is wrong: what is sent is signed with this machine's time."""
+    if abs(apart) > CLOCKS_APART:
+        reason = f"this machine's clock is {abs(apart):.0f} s {'behind' if apart > 0 else 'ahead of'} the database's"
+        _log.warning("clocks_differ", reason=f"{reason}: consumers refuse signatures whose time is minutes off")
 
 
 def _steady() -> int:

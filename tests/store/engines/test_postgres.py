@@ -10,9 +10,11 @@ from typing import Any
 
 import psycopg
 import pytest
+import structlog
 
 from gateway.contract.errors import StoreUnavailable
 from gateway.sealing import KeyRing
+from gateway.store.engines import postgres
 from gateway.store.store import Store
 from tests.postgres import Server, new_database
 from tests.store.samples import KEYS, accept, connection, event, receipt, result, subscribe
@@ -256,6 +258,19 @@ async def test_the_clock_is_the_database_s_and_the_same_for_all(stores: list[Sto
     with psycopg.connect(url, autocommit=True) as db:
         now = float(db.execute("SELECT extract(epoch FROM clock_timestamp()) * 1000").fetchall()[0][0])
     assert all(abs(store.now() - now) < 1000 for store in stores)
+
+
+async def test_a_clock_that_is_not_the_database_s_is_named(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with structlog.testing.capture_logs() as logged:
+        await (await opened(url, tmp_path)).close()
+        assert logged == []
+        monkeypatch.setattr(postgres, "CLOCKS_APART", -1.0)  # seconds: no two clocks are so close
+        await (await opened(url, tmp_path)).close()
+    (line,) = logged
+    assert line["event"] == "clocks_differ"
+    assert "s behind" in line["reason"] or "s ahead of" in line["reason"]
 
 
 async def test_what_its_text_cannot_hold_is_kept_as_the_character_for_that(stores: list[Store]) -> None:
