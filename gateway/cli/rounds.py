@@ -41,13 +41,22 @@ class Finding(Struct, frozen=True):
 
 def visit(wishes: Wishes) -> Iterator[Finding]:
     """Look at everything that the gateway tells; what the key may not see is said, with the scope that it lacks."""
+    answered = False
     try:
         with wishes.gateway() as gateway:
-            yield from _gateway(gateway)
+            for finding in _gateway(gateway):
+                answered = True
+                yield finding
     except NotAdmitted as error:
         yield Finding("key", "failed", str(error), "`gateway keys create` makes one, with the key in admin.key")
     except Failed as error:
-        yield Finding("gateway", "failed", str(error), "`gateway serve` starts it; its first lines say what is wrong")
+        if answered:
+            advice = "run `gateway doctor` again when the gateway is ready"
+            yield Finding("all else", "failed", f"not looked at: {error}", advice)
+        else:
+            yield Finding(
+                "gateway", "failed", str(error), "`gateway serve` starts it; its first lines say what is wrong"
+            )
 
 
 def _gateway(gateway: Gateway) -> Iterator[Finding]:

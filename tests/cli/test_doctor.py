@@ -53,6 +53,16 @@ def test_a_gateway_that_is_well_passes(cli: Cli, well: StandIn) -> None:
     assert "t" * 43 not in ended.out  # the inbound token is nobody's business
 
 
+def test_a_gateway_without_its_store_is_not_called_stopped(cli: Cli, well: StandIn) -> None:
+    well.answer("GET", "/ready", {"status": "not ready", "reason": "the database is away"}, 503)
+    well.problem("GET", "/v1/url", 503, "The store cannot be used now. Try again.")
+    ended = cli("doctor", "--json")
+    assert "the database is away" in finding(ended, "gateway")["detail"]
+    rest = finding(ended, "all else")
+    assert rest["detail"].startswith("not looked at: The store cannot be used now")
+    assert "serve" not in rest["advice"]
+
+
 @pytest.mark.parametrize(
     ("asked", "answer", "expected"),
     [
