@@ -51,6 +51,20 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
         stores.drop_below(folder)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes run the tests: tell the one that writes the summary."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["not_shown"] = _NOT_SHOWN
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Hear what a process left out; all leave out the same."""
+    told = getattr(node, "workeroutput", {}).get("not_shown", [])
+    _NOT_SHOWN.extend(words for words in told if words not in _NOT_SHOWN)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what was left out, where nobody overlooks it."""
     if _NOT_SHOWN:
