@@ -30,4 +30,4 @@ async def test_a_first_start_that_a_power_cut_ended_is_followed_by_one_that_work
 async def test_a_program_that_answers_before_its_fsync_is_found_out(tmp_path: Path) -> None:
     planted = (sys.executable, "-m", "tests.faults.planted", "lazy-fsync", "serve")
     with pytest.raises(AssertionError, match=r"lost: [1-9]"):
-        await power_cuts(tmp_path / "gateway", cuts=3, calls=200, command=planted)
+        await power_cuts(tmp_path / "gateway", cuts=12, calls=200, command=planted)  # the first one may be lucky
